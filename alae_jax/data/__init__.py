@@ -1,0 +1,1 @@
+"""From image files to batches: TFDS builders, sources, the Grain pipeline."""

@@ -1,0 +1,1 @@
+"""The four networks of ALAE as pure functions of their parameters."""

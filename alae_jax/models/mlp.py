@@ -1,0 +1,70 @@
+"""MLP-ALAE: the fully connected networks for small images (paper 5.1).
+
+Images are in [-1, 1] outside, as everywhere in this project, and in [0, 1]
+inside, as in the recipe; a gradient with respect to the images is therefore
+half of the recipe's, and its gamma of 10 is 40 here.
+
+These networks know one resolution and no noise. They accept `level`, `blend`
+and `noise` so that the trainer speaks to them and to StyleALAE alike.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+from flax import linen as nn
+
+from alae_jax.models.layers import EqualizedDense, leaky_relu
+
+
+class MlpEncoder(nn.Module):
+  """E: x -> w.
+
+  Attributes:
+    w_dim: size of w.
+    hidden: sizes of the hidden layers.
+  """
+
+  w_dim: int
+  hidden: Sequence[int] = (1024, 1024)
+
+  def setup(self):
+    self.dense = [EqualizedDense(size) for size in (*self.hidden, self.w_dim)]
+
+  def hidden_features(self, images: jax.Array) -> jax.Array:
+    """The last hidden layer of images [N, H, W, C], as [N, hidden[-1]]."""
+    x = (images.reshape(images.shape[0], -1) + 1) / 2
+    for dense in self.dense[:-1]:
+      x = leaky_relu(dense(x), 0.2)
+    return x
+
+  def __call__(self, images: jax.Array, level: int = 0,
+               blend: jax.Array | float = 1.0) -> jax.Array:
+    """Encodes images [N, H, W, C] to w [N, w_dim]."""
+    del level, blend
+    return leaky_relu(self.dense[-1](self.hidden_features(images)), 0.01)
+
+
+class MlpGenerator(nn.Module):
+  """G: w -> x.
+
+  Attributes:
+    image_shape: (H, W, C) of the output.
+    hidden: sizes of the hidden layers.
+  """
+
+  image_shape: tuple[int, int, int]
+  hidden: Sequence[int] = (1024, 1024)
+
+  @nn.compact
+  def __call__(self, styles: jax.Array, level: int = 0,
+               blend: jax.Array | float = 1.0,
+               noise: Sequence[jax.Array] | None = None) -> jax.Array:
+    """Decodes styles [N, 1, w_dim] to images [N, H, W, C]."""
+    del level, blend, noise
+    x = styles[:, 0]
+    for i, size in enumerate(self.hidden):
+      x = leaky_relu(EqualizedDense(size, name=f'dense_{i}')(x), 0.01)
+    x = EqualizedDense(
+        math.prod(self.image_shape), name=f'dense_{len(self.hidden)}')(x)
+    return x.reshape(-1, *self.image_shape) * 2 - 1
