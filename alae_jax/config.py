@@ -1,0 +1,217 @@
+"""The configuration: every field with its default, and what is allowed.
+
+A file in experiments/ calls `default()` and overrides what its recipe needs;
+the command line overrides that (`--config.train.seed=1`). The result is locked
+and typed, and `validate` refuses impossible values before anything is
+compiled.
+"""
+
+import json
+from typing import Any
+
+import ml_collections
+from etils import epath
+
+from alae_jax.errors import UserError
+
+ConfigDict = ml_collections.ConfigDict
+
+# May differ when a run is continued: where data lies and how often one looks
+# at a run do not change what it computes.
+_FREE_FIELDS = ('data.data_dir', 'data.threads', 'log.')
+
+
+def default() -> ConfigDict:
+  """A locked config with every field; MLP-ALAE's recipe for MNIST."""
+  config = ConfigDict()
+
+  config.data = ConfigDict()
+  config.data.name = 'mnist'  # a dataset made by `alae prepare`, or digits
+  config.data.data_dir = 'data'  # local or remote (gs://...)
+  config.data.flip = False  # mirror real images at random
+  config.data.threads = 2  # that read and decode images in the background
+
+  config.model = ConfigDict()
+  config.model.kind = 'mlp'  # mlp or style
+  config.model.resolution = 28  # image side; style: 4 * 2^(levels - 1)
+  config.model.channels = 1  # 1 (grey) or 3 (RGB)
+  config.model.levels = 1  # resolutions trained; 1 for mlp
+  config.model.hidden = (1024, 1024)  # mlp: hidden layers of E and G
+  config.model.base_channels = 64  # style: maps at the last level
+  config.model.max_channels = 512  # style: maps at most
+  config.model.z_dim = 50
+  config.model.w_dim = 50
+  config.model.mapping_layers = 6  # of F
+  config.model.discriminator_layers = 3  # of D, all linear
+
+  config.train = ConfigDict()
+  config.train.images = 48_000_000  # to see in all
+  config.train.batch_size = 128  # over all devices
+  config.train.learning_rate = 0.002
+  config.train.seed = 0
+  config.train.compute_dtype = 'float32'  # float32 or bfloat16
+  config.train.r1_gamma = 10.0  # for images in [-1, 1]
+  config.train.adam_beta2 = 0.99  # beta1 is 0
+  config.train.ema_half_life = 10_000.0  # images
+  config.train.mean_w_beta = 0.995  # of the running mean of w, a step
+  config.train.style_mixing_probability = 0.0  # of steps I and II
+  config.train.latent_step_updates_mapping = False  # the release's step III
+
+  config.growth = ConfigDict()
+  config.growth.images_per_level = 0  # 0: train the last level alone
+  config.growth.batch_sizes = ()  # per level; () for train.batch_size
+  config.growth.learning_rates = ()  # per level; () for train.learning_rate
+
+  config.log = ConfigDict()  # how often, in images seen
+  config.log.metrics_images = 10_000
+  config.log.pictures_images = 500_000
+  config.log.checkpoint_images = 500_000
+  config.log.keep_last = 3  # checkpoints
+  config.log.keep_images = 10_000_000  # and one every so many images for good
+
+  config.evaluation = ConfigDict()
+  config.evaluation.use_ema = True  # else the live networks
+  config.evaluation.at_end = ()  # metrics when training is over
+
+  return config.lock()
+
+
+def validate(config: ConfigDict, devices: int = 1) -> None:
+  """Refuses a config that cannot be trained on so many devices.
+
+  Args:
+    config: as `default()` shapes it.
+    devices: how many the batch is split over.
+
+  Raises:
+    UserError: names the first wrong field, its value and what is allowed.
+  """
+  _check(config, 'data.name', bool(config.data.name), 'a dataset\'s name')
+  _validate_model(config)
+  _validate_train(config)
+  _validate_growth(config)
+  for field in config.log:
+    _check(config, f'log.{field}', config.log[field] > 0, 'above 0')
+  _validate_batches(config, devices)
+
+
+def _validate_model(config: ConfigDict) -> None:
+  model = config.model
+  _check(config, 'model.kind', model.kind in ('mlp', 'style'), 'mlp or style')
+  _check(config, 'model.channels', model.channels in (1, 3), '1 or 3')
+  for field in ('resolution', 'levels', 'base_channels', 'max_channels',
+                'z_dim', 'w_dim', 'mapping_layers', 'discriminator_layers'):
+    _check(config, f'model.{field}', model[field] > 0, 'above 0')
+  if model.kind == 'mlp':
+    _check(config, 'model.levels', model.levels == 1, '1 for an mlp')
+    _check(config, 'model.hidden',
+           len(model.hidden) > 0 and all(size > 0 for size in model.hidden),
+           'one or more sizes above 0')
+
+
+def _validate_train(config: ConfigDict) -> None:
+  train = config.train
+  for field in ('images', 'batch_size', 'learning_rate', 'ema_half_life'):
+    _check(config, f'train.{field}', train[field] > 0, 'above 0')
+  _check(config, 'train.images', train.images < 2**31, 'below 2^31')
+  _check(config, 'train.seed', 0 <= train.seed < 2**32, 'in [0, 2^32)')
+  _check(config, 'train.r1_gamma', train.r1_gamma >= 0, '0 or more')
+  _check(config, 'train.compute_dtype',
+         train.compute_dtype in ('float32', 'bfloat16'),
+         'float32 or bfloat16')
+  for field in ('adam_beta2', 'mean_w_beta', 'style_mixing_probability'):
+    _check(config, f'train.{field}', 0 <= train[field] <= 1, 'in [0, 1]')
+
+
+def _validate_growth(config: ConfigDict) -> None:
+  growth = config.growth
+  _check(config, 'growth.images_per_level', growth.images_per_level >= 0,
+         '0 or more')
+  for field in ('batch_sizes', 'learning_rates'):
+    table = growth[field]
+    _check(config, f'growth.{field}',
+           len(table) <= config.model.levels and all(x > 0 for x in table),
+           f'at most model.levels ({config.model.levels}) values above 0')
+
+
+def _validate_batches(config: ConfigDict, devices: int) -> None:
+  sizes = {'train.batch_size': (config.train.batch_size,),
+           'growth.batch_sizes': config.growth.batch_sizes}
+  for field, values in sizes.items():
+    _check(config, field, all(size % devices == 0 for size in values),
+           f'divisible by the {devices} devices')
+
+
+def _check(config: ConfigDict, field: str, holds: bool, allowed: str) -> None:
+  if not holds:
+    value = flatten(config)[field]
+    raise UserError(f'config.{field} is {value!r}: it must be {allowed}')
+
+
+def flatten(config: ConfigDict) -> dict[str, Any]:
+  """{'train.seed': 0, ...}, sequences as tuples."""
+  flat = {}
+  for section, fields in config.items():
+    for field, value in fields.items():
+      flat[f'{section}.{field}'] = (
+          tuple(value) if isinstance(value, list | tuple) else value)
+  return flat
+
+
+def load(path: epath.Path) -> ConfigDict:
+  """Reads config.json; fields that it lacks take their default.
+
+  Raises:
+    UserError: it is not such a file, or has a field that does not exist.
+  """
+  try:
+    sections = json.loads(path.read_text())
+    values = {f'{section}.{field}': value
+              for section, fields in sections.items()
+              for field, value in fields.items()}
+  except (OSError, ValueError, AttributeError) as error:
+    raise UserError(f'{path} is not a config that alae wrote: {error}') from (
+        error)
+  config = default()
+  for field, value in values.items():
+    try:
+      section, name = field.split('.')
+      config[section][name] = tuple(value) if isinstance(value, list) else value
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+      raise UserError(f'{path}: {field}: {one_line(error)}') from error
+  return config
+
+
+def one_line(error: Exception) -> str:
+  """What ml_collections says of a wrong field, its hint included."""
+  message = error.args[0] if error.args else error
+  return ' '.join(str(message).split())
+
+
+def check_continues(config: ConfigDict, stored: ConfigDict,
+                    where: epath.Path) -> None:
+  """Refuses to continue a run under another config.
+
+  A larger train.images only makes the run longer and is accepted.
+
+  Args:
+    config: what the user asks for.
+    stored: what the run folder holds.
+    where: the run folder, for the message.
+
+  Raises:
+    UserError: names every field that differs, with both values.
+  """
+  asked, had = flatten(config), flatten(stored)
+  longer = asked['train.images'] >= had['train.images']
+  differences = [
+      f'{field} is {had[field]!r} there and {asked[field]!r} here'
+      for field in asked
+      if asked[field] != had[field]
+      and not field.startswith(_FREE_FIELDS)
+      and not (field == 'train.images' and longer)
+  ]
+  if differences:
+    raise UserError(
+        f'{where} holds a run with another config ({"; ".join(differences)}): '
+        'give the same config, or another --workdir')

@@ -1,0 +1,70 @@
+"""Run folders opened for use rather than for training."""
+
+import dataclasses
+import functools
+
+import jax
+
+from alae_jax import config as config_lib
+from alae_jax import mesh as mesh_lib
+from alae_jax import runs
+from alae_jax import state as state_lib
+from alae_jax.checkpoint import Checkpoints
+from alae_jax.errors import UserError
+from alae_jax.growth import build_schedule, segment_at, steps_at
+from alae_jax.model import Model
+from alae_jax.models.networks import build_networks
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedRun:
+  """A model and where it comes from.
+
+  Attributes:
+    model: at the level that the run had reached.
+    images_seen: of the checkpoint.
+    step: likewise.
+    weights: 'ema' or 'live'.
+  """
+
+  model: Model
+  images_seen: int
+  step: int
+  weights: str
+
+
+def load(path: str, weights: str | None = None) -> Model:
+  """The model of a run folder, at its newest checkpoint.
+
+  Args:
+    path: of the folder, local or remote.
+    weights: 'ema', 'live', or None for what config.evaluation.use_ema says.
+
+  Raises:
+    UserError: the folder holds no model.
+  """
+  return load_run(path, weights).model
+
+
+def load_run(path: str, weights: str | None = None) -> LoadedRun:
+  """Like `load`, with the checkpoint's place in the run."""
+  folder = runs.open_folder(path)
+  config = config_lib.load(folder.config)
+  config_lib.validate(config)
+  networks = build_networks(config)
+  checkpoints = Checkpoints(folder.checkpoints, read_only=True)
+  images_seen = checkpoints.latest()
+  if images_seen is None:
+    raise UserError(f'{path} has no checkpoint yet: train it first')
+  mesh = mesh_lib.local_mesh()
+  state = checkpoints.restore(images_seen, state_lib.abstract_state(
+      networks, mesh_lib.replicated(mesh)))
+  checkpoints.close()
+  weights = weights or ('ema' if config.evaluation.use_ema else 'live')
+  schedule = build_schedule(config)
+  # The state after a level's last step is still of that level.
+  segment = segment_at(schedule, images_seen - 1)
+  model = Model(
+      config, networks, state.ema if weights == 'ema' else state.params,
+      state.mean_w, segment.level, segment.blend(images_seen), mesh)
+  return LoadedRun(model, images_seen, steps_at(schedule, images_seen), weights)

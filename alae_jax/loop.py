@@ -1,0 +1,231 @@
+"""The training loop.
+
+Its order is a contract: restore -> look at state i (metrics, pictures) ->
+save state i -> next batch -> step. Everything a step does follows from the
+seed and images_seen, so a run that was killed ends as if it had not been.
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from jax.sharding import Mesh
+
+from alae_jax import config as config_lib
+from alae_jax import mesh as mesh_lib
+from alae_jax import runs
+from alae_jax import state as state_lib
+from alae_jax import step as step_lib
+from alae_jax.checkpoint import Checkpoints
+from alae_jax.data.pipeline import train_batches
+from alae_jax.data.sources import Source, in_memory, open_source
+from alae_jax.errors import UserError
+from alae_jax.evaluation import evaluate as evaluate_lib
+from alae_jax.growth import Segment, build_schedule
+from alae_jax.model import Model
+from alae_jax.models.networks import Networks, build_networks
+from alae_jax.preemption import Preemption
+from alae_jax.snapshots import Snapshots
+from alae_jax.state import TrainState
+from alae_jax.telemetry import (
+    Telemetry,
+    describe_machine,
+    describe_parameters,
+)
+from alae_jax.watch import Watch
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """What stays the same from the first step of a run to its last."""
+
+  config: ml_collections.ConfigDict
+  folder: runs.RunFolder
+  networks: Networks
+  mesh: Mesh
+  schedule: tuple[Segment, ...]
+  checkpoints: Checkpoints
+
+  @property
+  def images(self) -> int:
+    """Images seen when the run is over."""
+    return self.schedule[-1].end
+
+
+def train(config: ml_collections.ConfigDict, workdir: str) -> None:
+  """Trains, or continues what the run folder holds, to the end.
+
+  Args:
+    config: locked, as experiments/ make it.
+    workdir: the run folder, local or remote.
+
+  Raises:
+    UserError: the config, the data or the run folder can't be used.
+    FloatingPointError: a loss is not finite; the last checkpoint is good.
+  """
+  run, continues = open_run(config, workdir)
+  state, images_seen = restore_or_init(run)
+  with (Telemetry(run.folder, run.schedule, images_seen) as telemetry,
+        Preemption() as preemption):
+    introduce(run, state, images_seen, continues, telemetry)
+    if images_seen >= run.images:
+      return
+    for segment in run.schedule:
+      if images_seen < segment.end and not preemption.signal_name:
+        state, images_seen = train_segment(
+            run, segment, state, images_seen, telemetry, preemption)
+    run.checkpoints.close()
+    if images_seen < run.images:
+      telemetry.say(f'stopped by {preemption.signal_name} after '
+                    f'{images_seen:,} images, which are saved: the same '
+                    'command goes on from there')
+    else:
+      finish(run, state, telemetry)
+
+
+def open_run(config: ml_collections.ConfigDict,
+             workdir: str) -> tuple[Run, bool]:
+  """Checks everything that can be wrong; then makes or opens the folder.
+
+  Returns:
+    The run, and whether the folder held it already.
+  """
+  config_lib.validate(config, jax.device_count())
+  evaluate_lib.check_names(config.evaluation.at_end)
+  folder, continues = runs.begin(workdir, config)
+  run = Run(
+      config, folder, build_networks(config), mesh_lib.global_mesh(),
+      build_schedule(config),
+      Checkpoints(folder.checkpoints, config.log.keep_last,
+                  config.log.keep_images))
+  for segment in run.schedule:
+    for split in ('train', 'test'):
+      open_level(run, segment, split)
+  if jax.process_index() == 0:
+    runs.write_config(folder, config)
+  return run, continues
+
+
+def open_level(run: Run, segment: Segment, split: str) -> Source:
+  """The images of a segment's resolution.
+
+  Raises:
+    UserError: there are none, or they have other channels than the model.
+  """
+  data, model = run.config.data, run.config.model
+  source = open_source(data.name, data.data_dir, split,
+                       run.networks.resolutions[segment.level])
+  if source.channels != model.channels:
+    raise UserError(f'config.model.channels is {model.channels}, and the '
+                    f'images of {data.name} have {source.channels}')
+  return source
+
+
+def restore_or_init(run: Run) -> tuple[TrainState, int]:
+  """The newest checkpoint's state, or a fresh one, and its images seen."""
+  replicated = mesh_lib.replicated(run.mesh)
+  images_seen = run.checkpoints.latest()
+  if images_seen is None:
+    init = functools.partial(
+        state_lib.init_state, run.networks, run.config.train.seed)
+    return jax.jit(init, out_shardings=replicated)(), 0
+  abstract = state_lib.abstract_state(run.networks, replicated)
+  return run.checkpoints.restore(images_seen, abstract), images_seen
+
+
+def introduce(run: Run, state: TrainState, images_seen: int, continues: bool,
+              telemetry: Telemetry) -> None:
+  """What a log begins with."""
+  if images_seen >= run.images:
+    telemetry.say(f'{run.folder.path} is finished: it has seen '
+                  f'{images_seen:,} images; raise --config.train.images to '
+                  'train longer')
+    return
+  telemetry.say(describe_machine())
+  telemetry.say(describe_parameters(state.params))
+  telemetry.say(
+      f'continuing after {images_seen:,} of {run.images:,} images'
+      if continues else f'training for {run.images:,} images')
+
+
+def train_segment(run: Run, segment: Segment, state: TrainState,
+                  images_seen: int, telemetry: Telemetry,
+                  preemption: Preemption) -> tuple[TrainState, int]:
+  """Trains one level from images_seen to its end, or to a preemption."""
+  snapshots = Snapshots(run.folder, open_level(run, segment, 'test'),
+                        run.config.train.seed)
+  watch = Watch(run.config, run.networks, segment, run.images,
+                run.checkpoints, snapshots, telemetry)
+  if images_seen == segment.start:
+    state = reset_optimizer(run, state)
+    watch.draw(state, images_seen)
+  step = compile_step(run, segment, state, telemetry)
+  batches = device_batches(run, segment, images_seen)
+  telemetry.restart_clock()
+  while images_seen < segment.end:
+    with jax.transfer_guard('disallow'):
+      blend = jax.device_put(np.float32(segment.blend(images_seen)),
+                             mesh_lib.replicated(run.mesh))
+      state, metrics = step(state, next(batches), blend)
+    images_seen += segment.batch_size
+    stop = preemption.reached(images_seen)
+    watch.after_step(state, metrics, images_seen, stop)
+    if stop:
+      break
+  return state, images_seen
+
+
+def reset_optimizer(run: Run, state: TrainState) -> TrainState:
+  """A level begins with fresh moments (paper section 5.2)."""
+  fresh = jax.jit(state_lib.init_optimizer,
+                  out_shardings=mesh_lib.replicated(run.mesh))
+  return state.replace(opt_state=fresh(state.params))
+
+
+def compile_step(run: Run, segment: Segment, state: TrainState,
+                 telemetry: Telemetry) -> Callable:
+  """The step as an executable, which can't recompile."""
+  side = run.networks.resolutions[segment.level]
+  shape = (segment.batch_size, side, side, run.networks.channels)
+  telemetry.say(f'compiling the step for {side}x{side}, batch '
+                f'{segment.batch_size}')
+  began = time.monotonic()
+  step = step_lib.build_step(
+      run.networks, step_lib.step_options(run.config), segment, run.mesh)
+  executable = step.lower(
+      state, jax.ShapeDtypeStruct(shape, jnp.uint8),
+      jax.ShapeDtypeStruct((), jnp.float32)).compile()
+  telemetry.say(f'compiled in {time.monotonic() - began:.1f} s')
+  return executable
+
+
+def device_batches(run: Run, segment: Segment,
+                   images_seen: int) -> Iterator[jax.Array]:
+  """uint8 batches on the devices, from where images_seen left off."""
+  sharding = mesh_lib.over_batch(run.mesh)
+  source = in_memory(open_level(run, segment, 'train'))
+  data = run.config.data
+  for batch in train_batches(
+      source, seed=run.config.train.seed, batch_size=segment.batch_size,
+      start=images_seen - segment.start, process_index=jax.process_index(),
+      process_count=jax.process_count(), num_threads=data.threads):
+    yield jax.make_array_from_process_local_data(sharding, batch['image'])
+
+
+def finish(run: Run, state: TrainState, telemetry: Telemetry) -> None:
+  """Evaluates a trained model."""
+  config = run.config
+  if config.evaluation.at_end and jax.process_index() == 0:
+    telemetry.say(f'evaluating: {", ".join(config.evaluation.at_end)}')
+    params = state.ema if config.evaluation.use_ema else state.params
+    model = Model(config, run.networks, params, state.mean_w,
+                  run.schedule[-1].level)
+    numbers = evaluate_lib.evaluate(model, config.evaluation.at_end)
+    telemetry.record(run.images, numbers)
+    telemetry.say(evaluate_lib.table(numbers))
+  telemetry.say(f'finished: {run.folder.path} has seen {run.images:,} images')

@@ -1,0 +1,125 @@
+"""The run folder: what lies where, and how it is written safely."""
+
+import dataclasses
+import json
+from typing import Any
+
+import ml_collections
+from etils import epath
+
+from alae_jax import config as config_lib
+from alae_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+  """Paths of a run; local or remote (gs://...).
+
+  Attributes:
+    path: the folder itself, --workdir.
+  """
+
+  path: epath.Path
+
+  @property
+  def config(self) -> epath.Path:
+    return self.path / 'config.json'
+
+  @property
+  def checkpoints(self) -> epath.Path:
+    return self.path / 'checkpoints'
+
+  @property
+  def metrics(self) -> epath.Path:
+    return self.path / 'metrics.jsonl'
+
+  @property
+  def pictures(self) -> epath.Path:
+    return self.path / 'pictures'
+
+  @property
+  def log(self) -> epath.Path:
+    return self.path / 'log.txt'
+
+
+def open_folder(workdir: str) -> RunFolder:
+  """An existing run folder.
+
+  Raises:
+    UserError: there is none.
+  """
+  folder = RunFolder(epath.Path(workdir))
+  if not folder.config.exists():
+    raise UserError(f'{workdir} is not a run folder: it has no config.json')
+  return folder
+
+
+def begin(workdir: str, config: ml_collections.ConfigDict) -> tuple[
+    RunFolder, bool]:
+  """Makes a run folder, or finds the run to continue in it.
+
+  Returns:
+    The folder and whether it held this run already.
+
+  Raises:
+    UserError: it holds a run with another config, or is something else.
+  """
+  folder = RunFolder(epath.Path(workdir))
+  if folder.config.exists():
+    config_lib.check_continues(
+        config, config_lib.load(folder.config), folder.path)
+    return folder, True
+  if folder.path.exists() and not folder.path.is_dir():
+    raise UserError(f'--workdir {workdir} is a file: name a folder')
+  if folder.checkpoints.exists():
+    raise UserError(f'{workdir} has checkpoints but no config.json: put it '
+                    'back, or give another --workdir')
+  return folder, False
+
+
+def write_config(folder: RunFolder, config: ml_collections.ConfigDict) -> None:
+  """Makes the folder and its config.json, whole or not at all."""
+  folder.pictures.mkdir(parents=True, exist_ok=True)
+  text = json.dumps(config.to_dict(), indent=2) + '\n'
+  write_whole(folder.config, text.encode())
+
+
+def write_whole(path: epath.Path, content: bytes) -> None:
+  """Writes a file so that a kill leaves the old one or the new one."""
+  partial = path.parent / f'.{path.name}.partial'
+  partial.write_bytes(content)
+  partial.replace(path)
+
+
+def append(path: epath.Path, text: str) -> None:
+  """Adds text to a file; object stores can't append, so it is rewritten."""
+  if '://' in str(path):
+    path.write_text((path.read_text() if path.exists() else '') + text)
+  else:
+    with path.open('a') as file:
+      file.write(text)
+
+
+def read_records(path: epath.Path) -> list[dict[str, Any]]:
+  """The JSON lines of a file; a line that a kill cut short is left out."""
+  records = []
+  for line in path.read_text().splitlines() if path.exists() else ():
+    try:
+      records.append(json.loads(line))
+    except ValueError:
+      continue
+  return records
+
+
+def rewind(path: epath.Path, images_seen: int) -> None:
+  """Drops the records of steps that will be taken again."""
+  kept = [record for record in read_records(path)
+          if record.get('images_seen', 0) <= images_seen]
+  if path.exists():
+    write_whole(path, ''.join(
+        json.dumps(record) + '\n' for record in kept).encode())
+
+
+def append_record(path: epath.Path, record: dict[str, Any]) -> None:
+  """Adds a JSON line."""
+  append(path, json.dumps(record) + '\n')
