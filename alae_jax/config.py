@@ -86,7 +86,8 @@ def validate(config: ConfigDict, devices: int = 1) -> None:
   Raises:
     UserError: names the first wrong field, its value and what is allowed.
   """
-  _check(config, 'data.name', bool(config.data.name), 'a dataset\'s name')
+  _check(config, 'data.name', bool(config.data.name), 'the name of a dataset')
+  _check(config, 'data.threads', config.data.threads > 0, 'above 0')
   _validate_model(config)
   _validate_train(config)
   _validate_growth(config)

@@ -7,6 +7,7 @@ overridden on the command line: --config.train.seed=1
 """
 
 import argparse
+import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -71,9 +72,9 @@ def read_config(path: str,
   for word in overrides:
     if word.startswith('-') and not word.startswith('--config.'):
       raise UserError(f'unknown argument {word}; see --help')
-  if not path.endswith('.py'):
+  if not path.endswith('.py') or not pathlib.Path(path).is_file():
     raise UserError(f'--config={path} is not a Python file: give one of '
-                    'experiments/')
+                    'experiments/, or your own')
   values = flags.FlagValues()
   arguments = ['alae', f'--config={path}', *overrides]
   config_flags.DEFINE_config_file(
@@ -82,6 +83,8 @@ def read_config(path: str,
     rest = values(arguments)
     config = values['config'].value
   except (AttributeError, KeyError) as error:
+    if 'get_config' in str(error):
+      raise UserError(f'{path} has no function get_config()') from error
     raise UserError(
         f'no such config field: {config_lib.one_line(error)}') from error
   except (OSError, TypeError, ValueError, flags.Error) as error:

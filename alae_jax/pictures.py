@@ -9,25 +9,30 @@ from PIL import Image
 from alae_jax import runs
 
 # Small images are enlarged, by whole factors, to at least this side.
-_VIEWING_SIDE = 32
+_VIEWING_SIDE = 64
+_LINE = 2  # pixels between images
+_GREY = 96
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
-  """Lays images out row by row.
+  """Lays images out row by row, with thin grey lines between them.
 
   Args:
     images: uint8 [N, H, W, C].
     columns: of the grid.
 
   Returns:
-    uint8 [rows * H, columns * W, C]; places left over are black.
+    uint8 [rows * (H + 2) + 2, columns * (W + 2) + 2, C].
   """
   n, height, width, channels = images.shape
   rows = -(-n // columns)
-  padded = np.zeros((rows * columns, height, width, channels), np.uint8)
-  padded[:n] = images
-  return padded.reshape(rows, columns, height, width, channels).swapaxes(
-      1, 2).reshape(rows * height, columns * width, channels)
+  cells = np.full((rows * columns, height + _LINE, width + _LINE, channels),
+                  _GREY, np.uint8)
+  cells[:n, _LINE:, _LINE:] = images
+  joined = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(
+      1, 2).reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
+  return np.pad(joined, ((0, _LINE), (0, _LINE), (0, 0)),
+                constant_values=_GREY)
 
 
 def beside(originals: np.ndarray, results: np.ndarray) -> np.ndarray:

@@ -1,7 +1,12 @@
 """MLP-ALAE on scikit-learn's 1,797 handwritten digits, 8x8: the quick start.
 
-No download, no accelerator. Not in the paper; the recipe is the MNIST one
-(paper section 5.1) with smaller networks.
+Not in the paper: its MNIST recipe (section 5.1) on the real digits that a
+scikit-learn installation holds, so that nothing is downloaded, with smaller
+networks and an R1 fit for 64 pixels.
+
+Hardware: two CPU cores, about 1.5 minutes.
+Expected: on w about 0.88 (1NN) and 0.83 (linear SVM), on the hidden layer
+about 0.96 and 0.93, of 297 test digits.
 
   python -m alae_jax.main --config=experiments/digits.py --workdir=runs/digits
 """
@@ -15,19 +20,18 @@ def get_config():
   config.data.name = 'digits'
 
   config.model.resolution = 8
-  config.model.hidden = (256, 256)
+  config.model.hidden = (400, 400)
   config.model.z_dim = 32
   config.model.w_dim = 32
 
-  config.train.images = 600_000  # 400 epochs
+  config.train.images = 1_000_000  # 667 epochs
   config.train.batch_size = 100
-  config.train.r1_gamma = 40.0  # 10 for images in [0, 1]
+  config.train.r1_gamma = 1.0
 
-  config.log.metrics_images = 6_000
+  config.log.metrics_images = 10_000
   config.log.pictures_images = 100_000
   config.log.checkpoint_images = 50_000
-  config.log.keep_images = 300_000
+  config.log.keep_images = 500_000
 
-  config.evaluation.use_ema = False
   config.evaluation.at_end = ('probe',)
   return config

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+from etils import epath
+
+from alae_jax import config as config_lib
+from alae_jax.errors import UserError
+from alae_jax.main import read_config
+
+DIGITS = 'experiments/digits.py'
+
+
+def test_overrides_keep_their_types():
+  config = read_config(DIGITS, [
+      '--config.train.learning_rate=1', '--config.model.hidden=(3,4)',
+      '--config.data.flip=true'])
+  assert config.train.learning_rate == 1.0
+  assert config.model.hidden == (3, 4)
+  assert config.data.flip is True
+
+
+@pytest.mark.parametrize(('override', 'said'), [
+    ('--config.train.imges=5', 'Did you mean "images"'),
+    ('--config.tran.images=5', 'Did you mean "train"'),
+    ('--config.train.images=many', 'config.train.images=many'),
+    ('--workdri=x', '--workdri'),
+    ('stray', 'stray'),
+])
+def test_a_wrong_argument_is_named_in_one_line(override, said):
+  with pytest.raises(UserError) as error:
+    read_config(DIGITS, [override])
+  assert said in str(error.value)
+  assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('path', ['experiments/nothing.py', 'README.md'])
+def test_a_wrong_config_file_is_named(path):
+  with pytest.raises(UserError, match=path):
+    read_config(path)
+
+
+@pytest.mark.parametrize(('field', 'value'), [
+    ('model.kind', 'cnn'), ('model.channels', 2), ('model.w_dim', 0),
+    ('model.levels', 2), ('model.hidden', ()), ('train.images', 0),
+    ('train.batch_size', 12), ('train.learning_rate', -1.0),
+    ('train.seed', -1), ('train.r1_gamma', -1.0),
+    ('train.compute_dtype', 'float8'), ('train.adam_beta2', 1.5),
+    ('growth.images_per_level', -1), ('growth.batch_sizes', (8, 8)),
+    ('log.keep_last', 0), ('data.name', ''), ('data.threads', 0),
+])
+def test_an_impossible_value_is_refused_by_name(tiny_config, field, value):
+  config_lib.validate(tiny_config, devices=8)
+  section, name = field.split('.')
+  tiny_config[section][name] = value
+  with pytest.raises(UserError, match=f'config.{field} is'):
+    config_lib.validate(tiny_config, devices=8)
+
+
+def test_a_config_survives_its_file(tiny_config, tmp_path):
+  path = epath.Path(tmp_path) / 'config.json'
+  path.write_text(json.dumps(tiny_config.to_dict()))
+  assert config_lib.flatten(config_lib.load(path)) == config_lib.flatten(
+      tiny_config)
+
+
+@pytest.mark.parametrize(('text', 'said'), [
+    ('{', 'not a config'), ('[]', 'not a config'),
+    ('{"train": {"imges": 1}}', 'imges'),
+    ('{"train": {"images": "x"}}', 'train.images'),
+])
+def test_a_damaged_config_file_is_refused(tmp_path, text, said):
+  path = epath.Path(tmp_path) / 'config.json'
+  path.write_text(text)
+  with pytest.raises(UserError, match=said) as error:
+    config_lib.load(path)
+  assert 'config.json' in str(error.value)
+
+
+def test_a_run_is_continued_only_under_its_config(tiny_config, tmp_path):
+  where = epath.Path(tmp_path)
+  stored = tiny_config.copy_and_resolve_references()
+  tiny_config.train.seed = 7
+  tiny_config.model.w_dim = 9
+  with pytest.raises(UserError) as error:
+    config_lib.check_continues(tiny_config, stored, where)
+  assert 'train.seed is 0 there and 7 here' in str(error.value)
+  assert 'model.w_dim is 6 there and 9 here' in str(error.value)
+
+
+def test_a_run_may_become_longer_but_not_shorter(tiny_config, tmp_path):
+  where = epath.Path(tmp_path)
+  stored = tiny_config.copy_and_resolve_references()
+  tiny_config.train.images *= 2
+  tiny_config.data.data_dir = 'elsewhere'
+  config_lib.check_continues(tiny_config, stored, where)
+  with pytest.raises(UserError, match=r'train\.images'):
+    config_lib.check_continues(stored, tiny_config, where)
