@@ -1,0 +1,304 @@
+"""`alae prepare`: makes TFDS datasets, one per resolution.
+
+The levels are made in data_dir/NAME.unfinished and moved into place when all
+of them are whole. A run that was interrupted takes up the levels it had
+finished, if they were made of the same images in the same way.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import re
+from collections.abc import Callable
+
+import numpy as np
+import requests
+import tensorflow_datasets as tfds
+from etils import epath
+
+from alae_jax.data import builders, folders, sources
+from alae_jax.errors import UserError
+
+Reader = Callable[[str, int], np.ndarray]
+_NAME = re.compile('[a-z][a-z0-9_]*')
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """What to make.
+
+  Attributes:
+    name: the dataset's name.
+    levels: the resolutions, the full one first.
+    fingerprint: a hash of what it is made from; None: known after download.
+    make: (resolution, data_dir, reader of the full level or None) -> builder.
+  """
+
+  name: str
+  levels: tuple[int, ...]
+  fingerprint: str | None
+  make: Callable[[int, epath.Path, Reader | None], builders.Level]
+
+
+def prepare(
+  name: str,
+  source: epath.PathLike | None = None,
+  data_dir: epath.PathLike = 'data',
+  resolution: int | None = None,
+  test_images: float | None = None,
+  channels: int | None = None,
+  overwrite: bool = False,
+) -> list[epath.Path]:
+  """Makes a dataset at its full resolution and all the powers of two below.
+
+  Args:
+    name: 'mnist', 'fashion_mnist', or a name of your choice for a folder.
+    source: MNIST's four IDX files' folder (None: download them), or a
+      folder of images, searched recursively.
+    data_dir: where datasets are kept; local or remote (gs://…).
+    resolution: the full one. MNIST: 28 (the default, alone) or 32 (padded).
+      A folder: a power of two; by default the largest that no image is
+      smaller than, at most 1024.
+    test_images: a folder's count of test images, or their part of all
+      between 0 and 1; by default a tenth, at most 10,000.
+    channels: a folder's 3 (RGB, the default) or 1 (grey).
+    overwrite: replace levels that are there already.
+
+  Returns:
+    The folders of the levels, the full one first.
+
+  Raises:
+    UserError: the arguments or the files are not right, or other data is
+      there under that name.
+  """
+  _check_arguments(name, resolution, test_images, channels)
+  if name in builders.BY_NAME:
+    plan = _plan_mnist(name, source, resolution, test_images, channels)
+  else:
+    plan = _plan_folder(name, source, resolution, test_images, channels or 3)
+  return _carry_out(plan, epath.Path(data_dir), overwrite)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Adds the command's arguments to a parser."""
+  add = parser.add_argument
+  add('name', help='mnist, fashion_mnist, or a name for a folder of images')
+  add('--source', help='folder of images, or of the four MNIST IDX files')
+  add('--data_dir', default='data', help='for datasets (default: data)')
+  add('--resolution', type=int, help='full resolution, a power of two')
+  add('--test_images', type=float, help='test images: a count, or a part < 1')
+  add('--channels', type=int, choices=(1, 3), help='1 grey, 3 RGB (default)')
+  add('--overwrite', action='store_true', help='replace what is there')
+
+
+def run(args: argparse.Namespace) -> None:
+  """Runs the command, and prints a line per level."""
+  for path in prepare(**{
+    key: getattr(args, key)
+    for key in (
+      'name', 'source', 'data_dir', 'resolution', 'test_images', 'channels',
+      'overwrite',
+    )
+  }):  # fmt: skip
+    splits = tfds.builder_from_directory(path).info.splits
+    counts = ', '.join(f'{s.num_examples} {n}' for n, s in splits.items())
+    print(f'{path}: {counts} images')
+
+
+def _check_arguments(
+  name: str,
+  resolution: int | None,
+  test_images: float | None,
+  channels: int | None,
+) -> None:
+  if name == sources.DIGITS:
+    raise UserError("dataset 'digits' is built in; it needs no preparing")
+  if not _NAME.fullmatch(name):
+    raise UserError(
+      f'NAME {name!r}: use small letters, digits and underscores, '
+      'starting with a letter'
+    )
+  if channels not in (None, 1, 3):
+    raise UserError(f'--channels {channels}: use 1 (grey) or 3 (RGB)')
+  if test_images is not None and not (
+    0 < test_images < 1 or (test_images >= 0 and test_images % 1 == 0)
+  ):
+    raise UserError(
+      f'--test_images {test_images}: use a count, or a part between 0 and 1'
+    )
+  if resolution not in (None, 28, *builders.RESOLUTIONS):
+    choice = ', '.join(map(str, builders.RESOLUTIONS))
+    raise UserError(f'--resolution {resolution}: use one of {choice}')
+
+
+def _plan_mnist(
+  name: str,
+  source: epath.PathLike | None,
+  resolution: int | None,
+  test_images: float | None,
+  channels: int | None,
+) -> Plan:
+  full = resolution or 28
+  if full not in (28, 32):
+    raise UserError(f'--resolution {full}: {name} is 28, or 32 with padding')
+  if test_images is not None or channels not in (None, 1):
+    raise UserError(
+      f'{name} is grey and has its own test images; leave out '
+      '--test_images and --channels'
+    )
+  builder = builders.BY_NAME[name]
+
+  def make(level: int, data_dir: epath.Path, reader: Reader | None):
+    del reader  # its arrays are quick to read again
+    return builder(level, data_dir, source)
+
+  fingerprint = builder(full, '.', source).fingerprint() if source else None
+  return Plan(name, builders.levels(full), fingerprint, make)
+
+
+def _plan_folder(
+  name: str,
+  source: epath.PathLike | None,
+  resolution: int | None,
+  test_images: float | None,
+  channels: int,
+) -> Plan:
+  if source is None:
+    raise UserError(
+      f"dataset '{name}' needs --source: a folder of images (without it, "
+      f'only {" and ".join(builders.BY_NAME)} can be made)'
+    )
+  files = folders.find_images(source)
+  if resolution == 28:
+    raise UserError('--resolution 28: use a power of two')
+  full = resolution or folders.largest_resolution(
+    files, max(builders.RESOLUTIONS)
+  )
+  splits = folders.split_files(source, files, test_images)
+  counts = {split: len(chosen) for split, chosen in splits.items()}
+  fingerprint = folders.fingerprint(source, files, full, channels, counts)
+
+  def make(level: int, data_dir: epath.Path, reader: Reader | None):
+    return builders.ImageFolder(
+      name, level, data_dir, files=splits, full=full, channels=channels,
+      fingerprint=fingerprint, reader=reader,
+    )  # fmt: skip
+
+  return Plan(name, builders.levels(full), fingerprint, make)
+
+
+def _carry_out(
+  plan: Plan, data_dir: epath.Path, overwrite: bool
+) -> list[epath.Path]:
+  """Makes the levels that are missing, then moves them into place."""
+  staging = data_dir / f'{plan.name}.unfinished'
+  there = sources.available(plan.name, data_dir)
+  if overwrite:
+    there = {}
+  else:
+    _refuse_other_data(plan, data_dir, there)
+  missing = [level for level in plan.levels if level not in there]
+  for level in missing:
+    _make_level(plan, level, staging, data_dir, there)
+  if missing:
+    _move(plan, staging, data_dir, missing)
+  made = sources.available(plan.name, data_dir)
+  return [made[level] for level in plan.levels]
+
+
+def _refuse_other_data(
+  plan: Plan, data_dir: epath.Path, there: dict[int, epath.Path]
+) -> None:
+  """Raises UserError if what is there was made of something else."""
+  for level, path in there.items():
+    if plan.fingerprint not in (None, _fingerprint(path)):
+      raise UserError(
+        f"dataset '{plan.name}' is in {data_dir} at {level}x{level} already, "
+        'made of other images or with other settings; choose another NAME, '
+        'or replace it with --overwrite'
+      )
+
+
+def _make_level(
+  plan: Plan,
+  level: int,
+  staging: epath.Path,
+  data_dir: epath.Path,
+  there: dict[int, epath.Path],
+) -> None:
+  """Makes one level in the staging folder, unless it is whole there."""
+  staged = sources.available(plan.name, staging)
+  if level in staged and plan.fingerprint == _fingerprint(staged[level]):
+    return
+  _remove(staging / plan.name / str(level))
+  full = (there | staged).get(plan.levels[0])
+  reader = _reader(full) if full and level != plan.levels[0] else None
+  builder = plan.make(level, staging, reader)
+  downloads = staging if plan.fingerprint else data_dir  # kept for next time
+  _download_and_prepare(builder, downloads / 'downloads')
+
+
+def _download_and_prepare(
+  builder: builders.Level, download_dir: epath.Path
+) -> None:
+  """Runs TFDS without its progress bars and its messages; ours are shown."""
+  try:
+    with contextlib.redirect_stdout(io.StringIO()):
+      tfds.disable_progress_bar()
+      builder.download_and_prepare(
+        file_format='array_record', download_dir=download_dir
+      )
+  except (requests.RequestException, ConnectionError) as error:
+    reason = type(error).__name__
+    raise UserError(
+      f'cannot download {builder.name} ({reason}); get its four IDX files '
+      f'elsewhere and give their folder: --source FOLDER'
+    ) from error
+  except tfds.download.NonMatchingChecksumError as error:
+    raise UserError(
+      f'the download of {builder.name} is not the published file: '
+      f'{str(error).splitlines()[0]}'
+    ) from error
+
+
+def _reader(directory: epath.Path) -> Reader:
+  """Reads the full level, whose pixels the lower levels average."""
+  opened: dict[str, sources.DatasetSource] = {}
+
+  def read(split: str, index: int) -> np.ndarray:
+    if split not in opened:
+      opened[split] = sources.DatasetSource(directory, split)
+    return opened[split][index]['image']
+
+  return read
+
+
+def _move(
+  plan: Plan, staging: epath.Path, data_dir: epath.Path, levels: list[int]
+) -> None:
+  """Moves whole levels into place, in the stead of any that do not match.
+
+  A level of another pyramid must not stay beside the new ones, even at a
+  resolution that is not made now.
+  """
+  staged = sources.available(plan.name, staging)
+  new = {_fingerprint(path) for path in staged.values()}
+  for level, path in sources.available(plan.name, data_dir).items():
+    if level in levels or _fingerprint(path) not in new:
+      _remove(path.parent)
+  for level in levels:
+    target = data_dir / plan.name / str(level)
+    target.mkdir(parents=True, exist_ok=True)
+    staged[level].rename(target / staged[level].name)
+  _remove(staging)
+
+
+def _fingerprint(directory: epath.Path) -> str | None:
+  """Returns what a level was made from; None for a dataset not ours."""
+  return tfds.builder_from_directory(directory).info.metadata.get('fingerprint')
+
+
+def _remove(path: epath.Path) -> None:
+  if path.exists():
+    path.rmtree()
