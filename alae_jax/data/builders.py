@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import requests
 import tensorflow_datasets as tfds
 import tqdm
 from etils import epath
@@ -149,6 +150,8 @@ class Mnist(Level, **_UNREGISTERED):
   def _fetch(self, dl_manager) -> None:
     if self._files:
       return
+    # TFDS tries for minutes before it gives up: see if the server is there.
+    requests.head(self.url, timeout=20)
     names = {
       split: {
         'image': f'{stem}-images-idx3-ubyte.gz',

@@ -16,6 +16,7 @@ import numpy as np
 import requests
 import tensorflow_datasets as tfds
 from etils import epath
+from tensorflow_datasets.core.download import download_manager
 
 from alae_jax.data import builders, folders, sources
 from alae_jax.errors import UserError
@@ -199,6 +200,7 @@ def _carry_out(
   else:
     _refuse_other_data(plan, data_dir, there)
   missing = [level for level in plan.levels if level not in there]
+  _clear(plan, staging)
   for level in missing:
     _make_level(plan, level, staging, data_dir, there)
   if missing:
@@ -220,6 +222,19 @@ def _refuse_other_data(
       )
 
 
+def _clear(plan: Plan, staging: epath.Path) -> None:
+  """Removes what an interrupted run left, but for levels of this plan."""
+  useful = {
+    str(level)
+    for level, path in sources.available(plan.name, staging).items()
+    if level in plan.levels and _fingerprint(path) == plan.fingerprint
+  }
+  folder = staging / plan.name
+  for path in folder.iterdir() if folder.exists() else ():
+    if path.name not in useful:
+      path.rmtree() if path.is_dir() else path.unlink()
+
+
 def _make_level(
   plan: Plan,
   level: int,
@@ -229,9 +244,8 @@ def _make_level(
 ) -> None:
   """Makes one level in the staging folder, unless it is whole there."""
   staged = sources.available(plan.name, staging)
-  if level in staged and plan.fingerprint == _fingerprint(staged[level]):
+  if level in staged:
     return
-  _remove(staging / plan.name / str(level))
   full = (there | staged).get(plan.levels[0])
   reader = _reader(full) if full and level != plan.levels[0] else None
   builder = plan.make(level, staging, reader)
@@ -255,7 +269,7 @@ def _download_and_prepare(
       f'cannot download {builder.name} ({reason}); get its four IDX files '
       f'elsewhere and give their folder: --source FOLDER'
     ) from error
-  except tfds.download.NonMatchingChecksumError as error:
+  except download_manager.NonMatchingChecksumError as error:
     raise UserError(
       f'the download of {builder.name} is not the published file: '
       f'{str(error).splitlines()[0]}'

@@ -225,18 +225,28 @@ def _missing(
   name: str, data_dir: epath.PathLike, resolution: int, found: list[int]
 ) -> str:
   """Says what is not there, what is, and the command that makes it."""
-  size = f'{resolution}x{resolution}'
   there = ', '.join(f'{r}x{r}' for r in found)
   instead = f' (there: {there})' if found else ''
-  public = name in ('mnist', 'fashion_mnist')
-  command = f'alae prepare {name}' + ('' if public else ' --source FOLDER')
-  if resolution != (28 if public else None):
-    full = 32 if public and resolution < 32 else resolution
-    command += f' --resolution {full}'
   return (
-    f"no dataset '{name}' at {size} in {data_dir}{instead}; "
-    f'make it with: {command} --data_dir {data_dir}'
+    f"no dataset '{name}' at {resolution}x{resolution} in {data_dir}{instead}; "
+    + _remedy(name, data_dir, resolution, bool(found))
   )
+
+
+def _remedy(
+  name: str, data_dir: epath.PathLike, resolution: int, replaces: bool
+) -> str:
+  """Says which command makes a dataset."""
+  if name not in ('mnist', 'fashion_mnist'):
+    options = f'--source FOLDER --resolution {resolution} --data_dir {data_dir}'
+    options += ' --overwrite' if replaces else ''
+  elif resolution in (4, 8, 16, 32):
+    options = f'--resolution 32 --data_dir {data_dir}'
+  elif resolution == 28:
+    options = f'--data_dir {data_dir}'
+  else:
+    return f'{name} is 28x28, or padded to 32x32, and halved down to 4x4'
+  return f'make it with: alae prepare {name} {options}'
 
 
 def _check_split(
