@@ -177,7 +177,7 @@ def test_a_failed_overwrite_leaves_the_old_dataset(tmp_path):
 def test_half_a_dataset_left_by_a_kill_does_not_count(tmp_path):
   write_mnist(tmp_path / 'idx', random_mnist(train=4, test=2))
   made = prepare.prepare('mnist', tmp_path / 'idx', tmp_path)[0]
-  made.rename(made.with_name('1.0.0.incompleteABC123'))
+  made.rename(made.with_name('incomplete.9G0PPW_1.0.0'))
   assert not sources.available('mnist', tmp_path)
 
 

@@ -207,7 +207,7 @@ def _open_digits(split: str, resolution: int) -> ArraySource:
 def _versions(config: epath.Path) -> list[epath.Path]:
   """Returns the whole datasets in a config's folder.
 
-  TFDS writes to a folder 1.0.0.incomplete…, which it renames at the end.
+  TFDS writes to a folder incomplete.…_1.0.0, which it renames at the end.
   """
   return [
     path
