@@ -274,6 +274,22 @@ def test_mnist_is_downloaded_and_checked(tmp_path, monkeypatch, mirror):
   assert len(sources.open_source('mnist', tmp_path, 'test', 28)) == 3
 
 
+def test_a_download_does_not_replace_other_data_unasked(tmp_path, mirror):
+  write_mnist(tmp_path / 'mine', random_mnist(train=9, test=2, seed=9))
+  prepare.prepare('mnist', tmp_path / 'mine', tmp_path)
+  with pytest.raises(UserError, match=r'28x28 already'):
+    prepare.prepare('mnist', data_dir=tmp_path, resolution=32)
+  assert set(sources.available('mnist', tmp_path)) == {28}
+  prepare.prepare('mnist', data_dir=tmp_path, resolution=32, overwrite=True)
+  assert set(sources.available('mnist', tmp_path)) == {32, 16, 8, 4}
+
+
+def test_a_file_gone_from_the_mirror_is_told_in_a_line(tmp_path, mirror):
+  (mirror / 't10k-labels-idx1-ubyte.gz').unlink()
+  with pytest.raises(UserError, match=r'cannot download mnist.*--source'):
+    prepare.prepare('mnist', data_dir=tmp_path)
+
+
 def test_a_download_with_another_checksum_is_refused(
   tmp_path, monkeypatch, mirror
 ):

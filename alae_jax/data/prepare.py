@@ -13,7 +13,7 @@ import numpy as np
 import requests
 import tensorflow_datasets as tfds
 from etils import epath
-from tensorflow_datasets.core.download import download_manager
+from tensorflow_datasets.core.download import download_manager, util
 
 from alae_jax.data import builders, sources
 from alae_jax.data.plans import Plan, Reader, make_plan
@@ -86,29 +86,29 @@ def _carry_out(
 ) -> list[epath.Path]:
   """Makes the levels that are missing, then moves them into place."""
   staging = data_dir / f'{plan.name}.unfinished'
-  there = sources.available(plan.name, data_dir)
-  if overwrite:
-    there = {}
-  else:
-    _refuse_other_data(plan, data_dir, there)
+  there = {} if overwrite else sources.available(plan.name, data_dir)
+  _refuse_other_data(plan.name, plan.fingerprint, there)
   missing = [level for level in plan.levels if level not in there]
   _clear(plan, staging)
   for level in missing:
     _make_level(plan, level, staging, data_dir, there)
   if missing:
+    staged = sources.available(plan.name, staging)
+    made_from = _fingerprint(staged[missing[0]])  # known now, if downloaded
+    _refuse_other_data(plan.name, made_from, there)
     _move(plan, staging, data_dir, missing)
   made = sources.available(plan.name, data_dir)
   return [made[level] for level in plan.levels]
 
 
 def _refuse_other_data(
-  plan: Plan, data_dir: epath.Path, there: dict[int, epath.Path]
+  name: str, fingerprint: str | None, there: dict[int, epath.Path]
 ) -> None:
   """Raises UserError if what is there was made of something else."""
   for level, path in there.items():
-    if plan.fingerprint not in (None, _fingerprint(path)):
+    if fingerprint not in (None, _fingerprint(path)):
       raise UserError(
-        f"dataset '{plan.name}' is in {data_dir} at {level}x{level} already, "
+        f"dataset '{name}' is there at {level}x{level} already ({path}), "
         'made of other images or with other settings; choose another NAME, '
         'or replace it with --overwrite'
       )
@@ -155,7 +155,7 @@ def _download_and_prepare(
       builder.download_and_prepare(
         file_format='array_record', download_dir=download_dir
       )
-  except (requests.RequestException, ConnectionError) as error:
+  except (requests.RequestException, util.DownloadError) as error:
     reason = type(error).__name__
     raise UserError(
       f'cannot download {builder.name} ({reason}); get its four IDX files '
