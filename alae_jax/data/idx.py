@@ -1,0 +1,131 @@
+"""A strict reader of IDX, the file format of MNIST and Fashion-MNIST.
+
+A file is big-endian: two zero bytes, a type byte (8: unsigned byte), the
+number of dimensions, one uint32 per dimension, then the values. It may be
+gzipped; the content says whether, not the name. Anything that does not
+match to the byte is refused with the file's name and what is wrong.
+"""
+
+import gzip
+import math
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+from etils import epath
+
+from alae_jax.errors import UserError
+
+_UNSIGNED_BYTE = 8
+_GZIP_MAGIC = b'\x1f\x8b'
+STEMS = {'train': 'train', 'test': 't10k'}
+
+
+def read_idx(path: epath.PathLike, dimensions: int) -> np.ndarray:
+  """Reads one file of unsigned bytes.
+
+  Args:
+    path: the file, gzipped or not.
+    dimensions: how many dimensions it must have (3: images, 1: labels).
+
+  Returns:
+    uint8 array with that many dimensions.
+
+  Raises:
+    UserError: the file is missing, damaged, or not such a file.
+  """
+  data = _read_bytes(epath.Path(path))
+  shape = _read_shape(path, data, dimensions)
+  values = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
+  if values.size != math.prod(shape):
+    wrong = 'is cut short' if values.size < math.prod(shape) else 'is too long'
+    raise UserError(
+      f'{path} {wrong}: its header says {math.prod(shape)} values of '
+      f'shape {shape}, it holds {values.size}; get the file again'
+    )
+  return values.reshape(shape)
+
+
+def read_split(paths: Mapping[str, epath.PathLike]) -> dict[str, np.ndarray]:
+  """Reads the image file and the label file of one split.
+
+  Args:
+    paths: {'image': file, 'label': file}.
+
+  Returns:
+    {'image': uint8 [N, H, W, 1], 'label': uint8 [N]}.
+
+  Raises:
+    UserError: a file is damaged, or the two do not belong together.
+  """
+  images = read_idx(paths['image'], 3)
+  labels = read_idx(paths['label'], 1)
+  if len(images) != len(labels):
+    raise UserError(
+      f'{paths["image"]} holds {len(images)} images but {paths["label"]} '
+      f'holds {len(labels)} labels; they do not belong together'
+    )
+  return {'image': images[..., None], 'label': labels}
+
+
+def find_files(directory: epath.PathLike) -> dict[str, dict[str, epath.Path]]:
+  """Finds the four files of MNIST, by either spelling, gzipped or not.
+
+  Args:
+    directory: the folder that holds them.
+
+  Returns:
+    {'train': {'image': path, 'label': path}, 'test': {…}}.
+
+  Raises:
+    UserError: the folder or one of the files is missing.
+  """
+  directory = epath.Path(directory)
+  if not directory.is_dir():
+    raise UserError(f'--source {directory}: no such folder')
+  return {
+    split: {
+      'image': _find(directory, f'{stem}-images', 'idx3-ubyte'),
+      'label': _find(directory, f'{stem}-labels', 'idx1-ubyte'),
+    }
+    for split, stem in STEMS.items()
+  }
+
+
+def _find(directory: epath.Path, stem: str, ending: str) -> epath.Path:
+  for name in (f'{stem}-{ending}', f'{stem}.{ending}'):
+    for path in (directory / name, directory / f'{name}.gz'):
+      if path.exists():
+        return path
+  raise UserError(
+    f'--source {directory} has no {stem}-{ending} (or .gz); it must hold '
+    'the four IDX files'
+  )
+
+
+def _read_bytes(path: epath.Path) -> bytes:
+  """Returns the file's bytes, unzipped if they are gzipped."""
+  try:
+    data = path.read_bytes()
+    return gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data
+  except FileNotFoundError:
+    raise UserError(f'{path}: no such file') from None
+  except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    raise UserError(
+      f'{path} is a damaged gzip file ({error}); get the file again'
+    ) from None
+
+
+def _read_shape(
+  path: epath.PathLike, data: bytes, dimensions: int
+) -> tuple[int, ...]:
+  """Returns the shape in the header, once its magic number is right."""
+  magic = bytes([0, 0, _UNSIGNED_BYTE, dimensions])
+  if data[:4] != magic:
+    raise UserError(
+      f'{path} is not an IDX file of {dimensions} dimension(s): it starts '
+      f'with 0x{data[:4].hex()}, not 0x{magic.hex()}'
+    )
+  if len(data) < 4 + 4 * dimensions:
+    raise UserError(f'{path} is cut short in its header; get the file again')
+  return tuple(np.frombuffer(data, '>u4', dimensions, offset=4).tolist())
