@@ -11,6 +11,8 @@ from flax import linen as nn
 
 from alae_jax.models.layers import Discriminator, Mapping
 from alae_jax.models.mlp import MlpEncoder, MlpGenerator
+from alae_jax.models.style_encoder import StyleEncoder
+from alae_jax.models.style_generator import StyleGenerator
 
 # {'mapping': ..., 'generator': ..., 'encoder': ..., 'discriminator': ...}
 Params = dict[str, Any]
@@ -133,7 +135,8 @@ def _init_every_level(module: nn.Module, key: jax.Array, sample: jax.Array):
 
 def build_networks(config: ml_collections.ConfigDict) -> Networks:
   """The networks that a validated config describes."""
-  return _build_mlp(config.model, jnp.dtype(config.train.compute_dtype))
+  build = {'mlp': _build_mlp, 'style': _build_style}[config.model.kind]
+  return build(config.model, jnp.dtype(config.train.compute_dtype))
 
 
 def _build_mlp(model: ml_collections.ConfigDict, dtype) -> Networks:
@@ -148,4 +151,21 @@ def _build_mlp(model: ml_collections.ConfigDict, dtype) -> Networks:
       w_dim=model.w_dim,
       resolutions=(side,),
       channels=model.channels,
+      dtype=dtype)
+
+
+def _build_style(model: ml_collections.ConfigDict, dtype) -> Networks:
+  widths = model.levels, model.base_channels, model.max_channels, model.w_dim
+  return Networks(
+      mapping=Mapping(model.w_dim, model.mapping_layers),
+      generator=StyleGenerator(*widths, model.channels),
+      encoder=StyleEncoder(*widths),
+      # Twice as wide as needed, with the logit in the middle: the release's.
+      discriminator=Discriminator(model.w_dim, model.discriminator_layers,
+                                  outputs=2 * model.w_dim, logit=model.w_dim),
+      z_dim=model.z_dim,
+      w_dim=model.w_dim,
+      resolutions=tuple(4 << i for i in range(model.levels)),
+      channels=model.channels,
+      styles_per_level=2,
       dtype=dtype)
