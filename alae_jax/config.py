@@ -9,12 +9,10 @@ compiled.
 import json
 from typing import Any
 
-import ml_collections
 from etils import epath
+from ml_collections import ConfigDict
 
 from alae_jax.errors import UserError
-
-ConfigDict = ml_collections.ConfigDict
 
 # May differ when a run is continued: where data lies and how often one looks
 # at a run do not change what it computes.
@@ -108,6 +106,21 @@ def _validate_model(config: ConfigDict) -> None:
     _check(config, 'model.hidden',
            len(model.hidden) > 0 and all(size > 0 for size in model.hidden),
            'one or more sizes above 0')
+    _check(config, 'train.style_mixing_probability',
+           config.train.style_mixing_probability == 0,
+           '0 for an mlp, which has one style')
+    _check(config, 'growth.images_per_level',
+           config.growth.images_per_level == 0, '0 for an mlp')
+  else:
+    _check(config, 'model.levels', 2 <= model.levels <= 9,
+           'from 2 (8x8) to 9 (1024x1024)')
+    _check(config, 'model.resolution', model.resolution == side_of(model),
+           f'{side_of(model)} with model.levels={model.levels}')
+
+
+def side_of(model: ConfigDict) -> int:
+  """The image side of a StyleALAE, 4 at level 0 and doubled at each level."""
+  return 4 << (model.levels - 1)
 
 
 def _validate_train(config: ConfigDict) -> None:

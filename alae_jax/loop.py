@@ -184,7 +184,7 @@ def reset_optimizer(run: Run, state: TrainState) -> TrainState:
   """A level begins with fresh moments (paper section 5.2)."""
   fresh = jax.jit(state_lib.init_optimizer,
                   out_shardings=mesh_lib.replicated(run.mesh))
-  return state.replace(opt_state=fresh(state.params))
+  return dataclasses.replace(state, opt_state=fresh(state.params))
 
 
 def compile_step(run: Run, segment: Segment, state: TrainState,

@@ -23,22 +23,27 @@ class RunFolder:
 
   @property
   def config(self) -> epath.Path:
+    """The resolved config, JSON."""
     return self.path / 'config.json'
 
   @property
   def checkpoints(self) -> epath.Path:
+    """One folder a checkpoint, named by images seen."""
     return self.path / 'checkpoints'
 
   @property
   def metrics(self) -> epath.Path:
+    """Records, a JSON object a line."""
     return self.path / 'metrics.jsonl'
 
   @property
   def pictures(self) -> epath.Path:
+    """PNG grids."""
     return self.path / 'pictures'
 
   @property
   def log(self) -> epath.Path:
+    """What the console said."""
     return self.path / 'log.txt'
 
 
