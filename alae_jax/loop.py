@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+from etils import epath
 from jax.sharding import Mesh
 
 from alae_jax import config as config_lib
@@ -95,9 +96,13 @@ def open_run(config: ml_collections.ConfigDict,
   Returns:
     The run, and whether the folder held it already.
   """
+  folder = runs.RunFolder(epath.Path(workdir))
+  stored = runs.stored_config(folder)
+  config = config_lib.resolve(config, jax.device_count(), stored)
   config_lib.validate(config, jax.device_count())
   evaluate_lib.check_names(config.evaluation.at_end)
-  folder, continues = runs.begin(workdir, config)
+  if stored is not None:
+    config_lib.check_continues(config, stored, folder.path)
   run = Run(
       config, folder, build_networks(config), mesh_lib.global_mesh(),
       build_schedule(config),
@@ -108,7 +113,7 @@ def open_run(config: ml_collections.ConfigDict,
       open_level(run, segment, split)
   if jax.process_index() == 0:
     runs.write_config(folder, config)
-  return run, continues
+  return run, stored is not None
 
 
 def open_level(run: Run, segment: Segment, split: str) -> Source:
