@@ -54,11 +54,11 @@ class Killed(BaseException):
 
 @pytest.mark.slow
 def test_a_growing_run_resumes_bit_identically(growing, tmp_path, monkeypatch):
-  """Killed in the middle of two fades, at a level's end and after it."""
+  """Killed in the middle of two fades and between two levels."""
   whole, killed = str(tmp_path / 'whole'), str(tmp_path / 'killed')
   loop.train(growing, whole)
   after_step = watch.Watch.after_step
-  for images in (48, 56, 72, 112):
+  for images in (56, 96, 112):
     with monkeypatch.context() as patch:
 
       def disturbed(self, state, metrics, images_seen, stop, last=images):
@@ -92,11 +92,28 @@ def test_eight_devices_grow_as_one_does(growing):
     step = step_lib.build_step(
         networks, step_lib.step_options(growing), fading, mesh)
     state = fresh_state(networks, mesh)
-    for blend in (0.25, 0.5, 1.0):
-      state, metrics = step(state, put(mesh, images), np.float32(blend))
+    before = jax.device_get(state.params)
+    state, first = step(state, put(mesh, images), np.float32(0.25))
+    moved = jax.tree.map(np.subtract, jax.device_get(state.params), before)
+    for blend in (0.5, 1.0):
+      state, last = step(state, put(mesh, images), np.float32(blend))
     assert step._cache_size() == 1  # the blend is traced
-    results.append((state.params, state.ema, metrics))
-  assert_trees_close(results[0], results[1], 2e-4)
+    # An instance norm takes this bias out again: its gradient is rounding,
+    # and Adam makes a whole step of it.
+    del moved['generator']['block_0']['layer_1']['bias']
+    results.append((moved, first, last))
+  one, eight = results
+  assert_trees_close(one[1], eight[1], 1e-5)
+  assert_trees_close(one[2], eight[2], 2e-2)
+  for network in one[0]:
+    assert distance(one[0][network], eight[0][network]) < 1e-3, network
+
+
+def distance(one, other):
+  """Relative L2 distance of two trees."""
+  one, other = (np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+                for tree in (one, other))
+  return np.linalg.norm(one - other) / np.linalg.norm(one)
 
 
 def test_a_level_begins_with_fresh_moments(growing):
