@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from absl import logging
+
 from alae_jax import __version__
 from alae_jax import main as train_command
 from alae_jax.commands import (
@@ -118,6 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
       raise UserError(f'unknown argument {rest[0]}; see alae {args.verb} '
                       '--help')
     else:
+      # Orbax warns of every checkpoint that is opened to be read.
+      logging.set_verbosity(logging.ERROR)
       verb.run(args)
 
   return exit_status(command)

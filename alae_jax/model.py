@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from jax.sharding import Mesh
+from jax.typing import ArrayLike
 
 from alae_jax import mesh as mesh_lib
 from alae_jax.models import styles as styles_lib
@@ -91,12 +92,12 @@ class Model:
     """Whether `hidden_features` exists, which it does for an MLP."""
     return self._networks.has_hidden_features
 
-  def map(self, z: jax.Array) -> np.ndarray:
+  def map(self, z: ArrayLike) -> np.ndarray:
     """F: z [N, z_dim] -> w [N, w_dim]."""
     z = _checked_latents('z', z, (None, self.z_dim))
     return self._in_pieces(_map, z, at_once=_LATENTS_AT_ONCE)
 
-  def encode(self, images: jax.Array) -> np.ndarray:
+  def encode(self, images: ArrayLike) -> np.ndarray:
     """E: images -> w.
 
     Args:
@@ -111,7 +112,7 @@ class Model:
     """
     return self._in_pieces(_encode, self._checked_images(images))
 
-  def decode(self, w: jax.Array, key: jax.Array | None = None) -> np.ndarray:
+  def decode(self, w: ArrayLike, key: jax.Array | None = None) -> np.ndarray:
     """G: w [N, w_dim] or [N, layers, w_dim] -> images.
 
     Args:
@@ -153,7 +154,7 @@ class Model:
     draw = jax.vmap(lambda key: jax.random.normal(key, (self.z_dim,)))
     return np.asarray(draw(pairs[:, 0])), pairs[:, 1]
 
-  def broadcast(self, w: jax.Array) -> np.ndarray:
+  def broadcast(self, w: ArrayLike) -> np.ndarray:
     """One w, or one for each layer -> [N, layers, w_dim], checked."""
     w = np.asarray(w)
     if w.ndim == 3:
@@ -161,7 +162,7 @@ class Model:
     w = _checked_latents('w', w, (None, self.w_dim))
     return np.repeat(w[:, None], self.layers, axis=1)
 
-  def truncate(self, w: jax.Array, psi: float,
+  def truncate(self, w: ArrayLike, psi: float,
                cutoff: int | None = None) -> np.ndarray:
     """Draws w to its mean, see `styles.truncate`.
 
@@ -183,19 +184,19 @@ class Model:
       raise ValueError(f'truncation_cutoff is {cutoff}: the model has '
                        f'{self.layers} layers')
     return np.asarray(styles_lib.truncate(
-        self.broadcast(w), self.mean_w, psi, cutoff))
+        jnp.asarray(self.broadcast(w)), self.mean_w, psi, cutoff))
 
-  def reconstruct(self, images: jax.Array,
+  def reconstruct(self, images: ArrayLike,
                   key: jax.Array | None = None) -> np.ndarray:
     """G(E(x)): images as `encode` takes them -> images as `decode` gives."""
     return self.decode(self.encode(images), key)
 
-  def discriminate(self, images: jax.Array) -> np.ndarray:
+  def discriminate(self, images: ArrayLike) -> np.ndarray:
     """D(E(x)): images as `encode` takes them -> logits [N]."""
     return self._in_pieces(_discriminate, self.encode(images),
                            at_once=_LATENTS_AT_ONCE)
 
-  def hidden_features(self, images: jax.Array) -> np.ndarray:
+  def hidden_features(self, images: ArrayLike) -> np.ndarray:
     """E's last hidden layer, [N, features]."""
     return self._in_pieces(_hidden_features, self._checked_images(images))
 
@@ -263,7 +264,7 @@ def to_float(images: jax.Array) -> jax.Array:
   return images
 
 
-def to_uint8(images: jax.Array) -> np.ndarray:
+def to_uint8(images: ArrayLike) -> np.ndarray:
   """Float [-1, 1] -> uint8 [0, 255], rounded and clipped."""
   images = np.asarray(images, np.float32)
   return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)

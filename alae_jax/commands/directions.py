@@ -62,17 +62,16 @@ def run(args: argparse.Namespace) -> None:
   found = find(loaded, args)
   output.claim(map(_file, found))
   starts = latents.locate(loaded.model, points, args)
-  for name, (direction, _) in found.items():
+  sheet = _sheet(loaded.model, found, starts, bounds, args.noise)
+  output.write_grid('directions.png', sheet, len(_STEPS))
+  for name, (direction, facts) in found.items():
     output.write_array(_file(name), direction)
-  output.write_grid('directions.png',
-                    _sheet(loaded.model, found, starts, bounds, args.noise),
-                    len(_STEPS))
-  for name, (_, facts) in found.items():
     print(f'  {name}: ' + ', '.join(
-        f'{key} {value:.4g}' for key, value in facts.items() if value))
+        f'{key} {value:.4g}' for key, value in facts.items()
+        if value is not None))
   output.finish(
       loaded, columns=_STEPS.tolist(), shown=starts.names,
-      unit='a step of 1 is one standard deviation of the codes',
+      unit='one standard deviation, of the codes or of the score',
       directions=[{'name': name, 'file': _file(name), **facts}
                   for name, (_, facts) in found.items()])
 
@@ -125,10 +124,10 @@ def _drawn_codes(model: Model, samples: int) -> np.ndarray:
 def _sheet(model: Model, found: Found, starts: latents.Latents,
            bounds: tuple[int, int], noise: str) -> np.ndarray:
   """Every direction at every point: uint8 [rows * steps, H, W, C]."""
-  keys = starts.noise_keys.repeat(len(_STEPS))
   return np.concatenate([
       latents.draw(model, traverse.moved(
-          starts.styles, direction[None], _STEPS, *bounds), noise, keys)
+          starts.styles, direction[None], _STEPS, *bounds), noise,
+                   starts.noise_keys)
       for direction, _ in found.values()])
 
 

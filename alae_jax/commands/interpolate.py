@@ -1,6 +1,7 @@
 """`alae interpolate`: from one image or seed to the next."""
 
 import argparse
+import itertools
 
 import numpy as np
 
@@ -36,10 +37,10 @@ def run(args: argparse.Namespace) -> None:
   ends = latents.locate(loaded.model, points, args)
   images = latents.draw(
       loaded.model, path_through(ends.styles, args.steps), args.noise,
-      ends.noise_keys[np.zeros((len(points) - 1) * args.steps, int)])
+      ends.noise_keys[:1])
   if 'png' in args.format:
     output.write_grid('interpolate.png', images, args.steps)
-  output.write_films('interpolate', pictures.enlarge(images))
+  output.write_films('interpolate', list(pictures.enlarge(images)))
   latents.write_originals(output, loaded.model, ends, args.noise)
   output.finish(loaded, points=ends.names)
 
@@ -55,5 +56,5 @@ def path_through(styles: np.ndarray, steps: int) -> np.ndarray:
     [(N - 1) * steps, layers, w_dim].
   """
   t = np.linspace(0, 1, steps, dtype=np.float32)[:, None, None]
-  return np.concatenate([(1 - t) * start + t * end for start, end
-                         in zip(styles[:-1], styles[1:], strict=True)])
+  return np.concatenate([(1 - t) * start + t * end
+                         for start, end in itertools.pairwise(styles)])

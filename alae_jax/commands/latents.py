@@ -135,22 +135,30 @@ def locate(model: Model, points: Sequence[int | epath.Path],
 
 def draw(model: Model, styles: np.ndarray, noise: str,
          noise_keys: jax.Array) -> np.ndarray:
+  """Decodes styles like `decode`, to uint8 [N, H, W, C]."""
+  return to_uint8(decode(model, styles, noise, noise_keys))
+
+
+def decode(model: Model, styles: np.ndarray, noise: str,
+           noise_keys: jax.Array) -> np.ndarray:
   """Decodes styles, each by itself: the same pixels whatever the others are.
 
   Args:
     model: whose G decodes.
     styles: [N, layers, w_dim].
     noise: one of options.NOISES.
-    noise_keys: [N], for random noise.
+    noise_keys: for random noise; N is a multiple of how many there are, and
+      each is for that many styles in a row.
 
   Returns:
-    uint8 [N, H, W, C].
+    [N, H, W, C], float32, about [-1, 1].
   """
   if noise == 'none':
-    return to_uint8(_one_a_device(model, model.decode, styles))
+    return _one_a_device(model, model.decode, styles)
   if noise == 'constant':
-    noise_keys = seed_keys([0] * len(styles))
-  return to_uint8(_one_a_device(model, model.decode, styles, noise_keys))
+    noise_keys = seed_keys([0])
+  own = np.arange(len(styles)) * len(noise_keys) // len(styles)
+  return _one_a_device(model, model.decode, styles, noise_keys[own])
 
 
 def write_originals(output: Output, model: Model, latents: Latents,

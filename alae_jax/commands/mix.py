@@ -2,6 +2,7 @@
 
 import argparse
 
+import jax.numpy as jnp
 import numpy as np
 
 from alae_jax.commands import latents, options
@@ -49,8 +50,8 @@ def run(args: argparse.Namespace) -> None:
   for group, (first, end) in zip(groups, bounds, strict=True):
     styles = mixtures(points.styles[:columns], points.styles[columns:], first,
                       end)
-    keys = points.noise_keys[columns:].repeat(columns)
-    cells = latents.draw(loaded.model, styles, args.noise, keys)
+    cells = latents.draw(loaded.model, styles, args.noise,
+                         points.noise_keys[columns:])
     output.write_grid(_file(group), table(heads, cells, columns), columns + 1)
   latents.write_originals(output, loaded.model, points, args.noise)
   output.finish(loaded, columns=points.names[:columns],
@@ -72,8 +73,8 @@ def mixtures(sources: np.ndarray, destinations: np.ndarray, first: int,
   Returns:
     [D * S, layers, w_dim], destination by destination.
   """
-  taking = np.repeat(destinations, len(sources), axis=0)
-  giving = np.tile(sources, (len(destinations), 1, 1))
+  taking = jnp.repeat(destinations, len(sources), axis=0)
+  giving = jnp.tile(sources, (len(destinations), 1, 1))
   to_the_end = styles_lib.mix_styles(taking, giving, first)
   return np.asarray(styles_lib.mix_styles(to_the_end, taking, end))
 

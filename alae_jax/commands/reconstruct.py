@@ -11,7 +11,7 @@ from alae_jax import pictures
 from alae_jax.commands import latents, options
 from alae_jax.commands.output import Output
 from alae_jax.evaluation.similarity import psnr, ssim
-from alae_jax.model import Model
+from alae_jax.model import Model, to_uint8
 
 _PAIRS_IN_A_SHEET = 64
 _COLUMNS = 8
@@ -57,7 +57,7 @@ def reconstruct(model: Model, originals: np.ndarray,
 
   The latent distance is the root mean square over the components of
   E(x) - E(G(E(x))): the square root of what step III makes small (paper,
-  equation 6), where 0 is perfect. It is taken on the pixels of the result.
+  equation 6), where 0 is perfect.
 
   Args:
     model: that reconstructs.
@@ -68,9 +68,10 @@ def reconstruct(model: Model, originals: np.ndarray,
     uint8 [N, H, W, C], and [N, 3]: latent distance, PSNR in dB and SSIM.
   """
   w = model.encode(originals)
-  results = latents.draw(model, model.broadcast(w), noise,
-                         latents.seed_keys(range(len(w))))
-  distance = np.sqrt(np.square(w - model.encode(results)).mean(1))
+  decoded = latents.decode(model, model.broadcast(w), noise,
+                           latents.seed_keys(range(len(w))))
+  distance = np.sqrt(np.square(w - model.encode(decoded)).mean(1))
+  results = to_uint8(decoded)
   return results, np.stack([
       distance, psnr(originals, results), ssim(originals, results)], axis=1)
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
@@ -47,10 +48,11 @@ def run(args: argparse.Namespace) -> None:
   direction = read_direction(args.direction, loaded.model)
   first, end = args.layers.within(loaded.model)
   starts = latents.locate(loaded.model, points, args)
-  steps = np.linspace(*args.range, args.steps, dtype=np.float32)
+  low, high = args.range
+  steps = np.linspace(low, high, args.steps, dtype=np.float32)
   images = latents.draw(
       loaded.model, moved(starts.styles, direction, steps, first, end),
-      args.noise, starts.noise_keys.repeat(args.steps))
+      args.noise, starts.noise_keys)
   if 'png' in args.format:
     output.write_grid('traverse.png', images, args.steps)
   output.write_films('traverse', frames(images, args.steps))
@@ -96,8 +98,8 @@ def moved(styles: np.ndarray, direction: np.ndarray, steps: np.ndarray,
   Returns:
     [N * S, layers, w_dim], point by point.
   """
-  still = np.repeat(styles, len(steps), axis=0)
-  along = np.tile(steps, len(styles))[:, None, None] * direction
+  still = jnp.repeat(styles, len(steps), axis=0)
+  along = jnp.tile(steps, len(styles))[:, None, None] * direction
   from_first = styles_lib.mix_styles(still, still + along, first)
   return np.asarray(styles_lib.mix_styles(from_first, still, end))
 
