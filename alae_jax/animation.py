@@ -2,11 +2,12 @@
 
 import importlib.util
 import io
+import pathlib
+import subprocess
 import tempfile
 from collections.abc import Sequence
 
 import numpy as np
-from etils import epath
 from PIL import Image
 
 from alae_jax.errors import UserError
@@ -57,13 +58,14 @@ def encode_mp4(frames: Sequence[np.ndarray], rate: float) -> bytes:
   frames = [_even_rgb(frame) for frame in frames]
   height, width, _ = frames[0].shape
   with tempfile.TemporaryDirectory() as folder:
-    path = epath.Path(folder) / 'film.mp4'
-    writer = imageio_ffmpeg.write_frames(
-        str(path), (width, height), fps=rate, macro_block_size=2, quality=8)
-    writer.send(None)
-    for frame in frames:
-      writer.send(frame.tobytes())
-    writer.close()
+    path = pathlib.Path(folder) / 'film.mp4'
+    # Not imageio_ffmpeg's own call: it forks, which JAX's threads don't bear.
+    subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), '-loglevel', 'error',
+         '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', f'{width}x{height}',
+         '-r', f'{rate:g}', '-i', '-',
+         '-c:v', 'libx264', '-crf', '16', '-pix_fmt', 'yuv420p', str(path)],
+        input=b''.join(frame.tobytes() for frame in frames), check=True)
     return path.read_bytes()
 
 

@@ -179,7 +179,8 @@ def _one_a_device(model: Model, function, *batched) -> np.ndarray:
   a pixel: one row a device keeps an image the same to the last bit.
   """
   n = len(batched[0])
-  starts = tqdm.tqdm(range(0, n, model.devices), delay=3, leave=False)
+  starts = tqdm.tqdm(range(0, n, model.devices), 'images', delay=3,
+                     leave=False)
   return np.concatenate([
       function(*(x[start:start + model.devices] for x in batched))
       for start in starts])
