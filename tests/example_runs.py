@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import numpy as np
 from etils import epath
 
 from alae_jax import config as config_lib
@@ -32,13 +33,24 @@ def make_style_config(levels=3, channels=3):
 
 
 def make_state(config):
-  """A fresh state whose noise is heard and whose mean of w is not zero."""
-  networks = build_networks(config)
-  state = jax.jit(functools.partial(state_lib.init_state, networks, 0))()
-  louder = jax.tree_util.tree_map_with_path(
-      lambda path, leaf: leaf + 0.2
-      if path[-1].key == 'noise_weight' else leaf, state.ema)
-  return state.replace(ema=louder, mean_w=state.mean_w + 0.1)
+  """A state of random weights, whose noise is heard, as numpy arrays.
+
+  Initialising a network takes long to compile; its shapes do not.
+  """
+  networks, rng = build_networks(config), np.random.default_rng(0)
+  shapes = jax.eval_shape(functools.partial(state_lib.init_state, networks, 0))
+
+  def draw(path, leaf):
+    names = [key.key for key in path]
+    scale = {'kernel': 1.0, 'const': 1.0, 'noise_weight': 0.2}.get(
+        names[-1], 0.0)
+    # The kernels of F are stored as N(0, 100) and used times 0.1.
+    scale *= 10.0 if names[0] == 'mapping' else 1.0
+    return np.float32(scale) * rng.normal(size=leaf.shape).astype(np.float32)
+
+  params = jax.tree_util.tree_map_with_path(draw, shapes.params)
+  zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+  return zeros.replace(params=params, ema=params, mean_w=zeros.mean_w + 0.1)
 
 
 def style_model():

@@ -142,7 +142,7 @@ def span(text: str) -> tuple[float, float]:
 
 
 def formats(text: str) -> tuple[str, ...]:
-  """'png,gif' -> ('png', 'gif'); refuses MP4 where ffmpeg is missing."""
+  """'png,gif' -> ('png', 'gif')."""
   names = tuple(part.strip() for part in text.split(','))
   for name in names:
     if name not in FORMATS:
