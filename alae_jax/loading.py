@@ -1,9 +1,6 @@
 """Run folders opened for use rather than for training."""
 
 import dataclasses
-import functools
-
-import jax
 
 from alae_jax import config as config_lib
 from alae_jax import mesh as mesh_lib

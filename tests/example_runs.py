@@ -12,7 +12,7 @@ from alae_jax import state as state_lib
 from alae_jax.checkpoint import Checkpoints
 from alae_jax.model import Model
 from alae_jax.models.networks import build_networks
-from tests.conftest import make_tiny_config
+from tests.runs import make_tiny_config
 
 
 def make_style_config(levels=3, channels=3):
