@@ -2,11 +2,24 @@
 
 import argparse
 import dataclasses
+import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from alae_jax import __version__, commands
+from absl import logging
+
+from alae_jax import __version__
 from alae_jax import main as train_command
+from alae_jax.commands import (
+    directions,
+    evaluate,
+    generate,
+    interpolate,
+    mix,
+    reconstruct,
+    traverse,
+)
 from alae_jax.data import prepare
 from alae_jax.errors import UserError, exit_status
 
@@ -33,13 +46,44 @@ VERBS = {
     'evaluate': Verb(
         'compute metrics of a trained model',
         'alae evaluate runs/digits --metrics probe',
-        commands.add_evaluate_arguments, commands.evaluate),
+        evaluate.add_arguments, evaluate.run),
+    'generate': Verb(
+        'make images from seeds',
+        'alae generate runs/digits --seeds 0-15 --truncation 0.7 --out images',
+        generate.add_arguments, generate.run),
+    'reconstruct': Verb(
+        'encode and decode your own images, and measure what is lost',
+        'alae reconstruct runs/faces photos/ --out reconstructed',
+        reconstruct.add_arguments, reconstruct.run),
+    'interpolate': Verb(
+        'go from one image or seed to another in w',
+        'alae interpolate runs/faces me.jpg 7 --format png,gif --out between',
+        interpolate.add_arguments, interpolate.run),
+    'mix': Verb(
+        'mix the styles of images or seeds (StyleALAE)',
+        'alae mix runs/faces --sources 0-4 --destinations me.jpg 5-6 --out '
+        'mixed', mix.add_arguments, mix.run),
+    'traverse': Verb(
+        'move images or seeds along a direction in w',
+        'alae traverse runs/faces me.jpg --direction direction_smile.npy '
+        '--range -3,3 --out smiling', traverse.add_arguments, traverse.run),
+    'directions': Verb(
+        'find directions in w, from labels or without',
+        'alae directions runs/faces --method labels --labels smiles.csv '
+        '--out found', directions.add_arguments, directions.run),
 }
+
+
+class _Parser(argparse.ArgumentParser):
+  """A parser that says in one line what is wrong."""
+
+  def error(self, message: str) -> NoReturn:
+    self.exit(2, f'{self.prog}: {message}; see {self.prog} --help\n')
 
 
 def build_parser() -> argparse.ArgumentParser:
   """The parser of all verbs."""
-  parser = argparse.ArgumentParser(
+  parser = _Parser(
       prog='alae', description='Adversarial Latent Autoencoders in JAX.',
       allow_abbrev=False)
   parser.add_argument('--version', action='version', version=__version__)
@@ -51,10 +95,22 @@ def build_parser() -> argparse.ArgumentParser:
   return parser
 
 
+def _join_negative(words: Sequence[str]) -> list[str]:
+  """['--range', '-3,3'] -> ['--range=-3,3'], which argparse can read."""
+  joined: list[str] = []
+  for word in words:
+    if re.match(r'-\d', word) and joined and joined[-1].startswith('--'):
+      joined[-1] += f'={word}'
+    else:
+      joined.append(word)
+  return joined
+
+
 def main(argv: Sequence[str] | None = None) -> int:
   """The console command `alae`."""
   parser = build_parser()
-  args, rest = parser.parse_known_args(argv)
+  words = _join_negative(sys.argv[1:] if argv is None else argv)
+  args, rest = parser.parse_known_args(words)
   verb = VERBS[args.verb]
 
   def command() -> None:
@@ -64,6 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
       raise UserError(f'unknown argument {rest[0]}; see alae {args.verb} '
                       '--help')
     else:
+      # Orbax warns of every checkpoint that is opened to be read.
+      logging.set_verbosity(logging.ERROR)
       verb.run(args)
 
   return exit_status(command)

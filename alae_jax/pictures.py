@@ -11,7 +11,7 @@ from alae_jax import runs
 # Small images are enlarged, by whole factors, to at least this side.
 _VIEWING_SIDE = 64
 _LINE = 2  # pixels between images
-_GREY = 96
+BACKGROUND = 96  # grey
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
@@ -27,12 +27,12 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
   n, height, width, channels = images.shape
   rows = -(-n // columns)
   cells = np.full((rows * columns, height + _LINE, width + _LINE, channels),
-                  _GREY, np.uint8)
+                  BACKGROUND, np.uint8)
   cells[:n, _LINE:, _LINE:] = images
   joined = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(
       1, 2).reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
   return np.pad(joined, ((0, _LINE), (0, _LINE), (0, 0)),
-                constant_values=_GREY)
+                constant_values=BACKGROUND)
 
 
 def beside(originals: np.ndarray, results: np.ndarray) -> np.ndarray:

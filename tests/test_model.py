@@ -3,8 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alae_jax.model import Model, to_uint8
+from alae_jax import mesh as mesh_lib
+from alae_jax.model import Model, image_keys, to_uint8
 from alae_jax.models.networks import build_networks
+from tests.example_runs import style_model
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_no_images_give_no_codes(model):
 def test_many_images_are_split_without_a_seam(model, monkeypatch):
   images = pictures(37)
   whole = model.encode(images)
-  monkeypatch.setattr('alae_jax.model._PIXELS_AT_ONCE', 16 * 64)
+  monkeypatch.setattr('alae_jax.model._PIXELS_AT_ONCE', 2 * 64)
   np.testing.assert_allclose(model.encode(images), whole, rtol=1e-5, atol=1e-6)
 
 
@@ -73,6 +75,7 @@ def test_truncation_draws_w_to_its_mean(model):
     (np.zeros((1, 8, 8, 1), np.int32), 'int32'),
     (np.full((1, 8, 8, 1), 255.0), 'reach from 255 to 255'),
     (np.full((1, 8, 8, 1), np.nan), 'nan'),
+    (np.full((1, 8, 8, 1), -np.inf), '-inf'),
 ])
 def test_wrong_images_are_refused(model, images, said):
   with pytest.raises(ValueError, match=said):
@@ -83,6 +86,64 @@ def test_wrong_images_are_refused(model, images, said):
 def test_wrong_latents_are_refused(model, shape):
   with pytest.raises(ValueError, match='w have shape'):
     model.decode(np.zeros(shape))
+
+
+def test_latents_that_are_not_finite_are_refused(model):
+  with pytest.raises(ValueError, match='w have values that are not finite'):
+    model.decode(np.full((1, 6), np.nan))
+  with pytest.raises(ValueError, match='z have values that are not finite'):
+    model.map(np.full((1, 4), np.inf))
+
+
+def test_what_g_overshoots_is_encoded(model):
+  assert model.encode(np.full((1, 8, 8, 1), 1.9)).shape == (1, 6)
+
+
+@pytest.mark.parametrize(('psi', 'cutoff'), [(np.nan, None), (0.5, 2),
+                                             (0.5, -1)])
+def test_wrong_truncation_is_refused(model, psi, cutoff):
+  with pytest.raises(ValueError, match='truncation_'):
+    model.generate(jax.random.key(0), 1, psi, cutoff)
+
+
+def test_keys_must_be_one_or_one_for_each(model):
+  keys = jax.random.split(jax.random.key(0), 3)
+  assert model.decode(np.zeros((3, 6)), keys).shape == (3, 8, 8, 1)
+  with pytest.raises(ValueError, match=r'keys have shape \[3\]'):
+    model.decode(np.zeros((2, 6)), keys)
+  old = image_keys(jax.random.PRNGKey(3), 2)
+  assert (old == image_keys(jax.random.key(3), 2)).all()
+
+
+def test_noise_does_not_depend_on_how_a_batch_is_split(monkeypatch):
+  model, key = style_model(), jax.random.key(5)
+  whole = model.generate(key, 19)
+  noiseless = model.generate(key, 19, 0.0)
+  assert np.abs(noiseless - noiseless[0]).max() > 1e-3  # only noise differs
+  np.testing.assert_allclose(model.generate(key, 3), whole[:3], atol=1e-5)
+  monkeypatch.setattr('alae_jax.model._PIXELS_AT_ONCE', 64)
+  np.testing.assert_allclose(model.generate(key, 19), whole, atol=1e-5)
+
+
+def test_the_deterministic_mode_draws_nothing():
+  model = style_model()
+  w = np.random.default_rng(0).normal(size=(2, 6)).astype(np.float32)
+  still = model.decode(w)
+  np.testing.assert_array_equal(still, model.decode(w))
+  one = model.decode(np.repeat(w[:, None], model.layers, axis=1))
+  np.testing.assert_array_equal(still, one)
+  assert np.abs(model.decode(w, jax.random.key(0)) - still).max() > 1e-3
+
+
+def test_one_device_and_eight_agree(tiny_config):
+  networks = build_networks(tiny_config)
+  params = networks.init(jax.random.key(0))
+  one = jax.sharding.Mesh(np.array(jax.devices()[:1]), ('data',))
+  models = [Model(tiny_config, networks, params, jnp.zeros((1, 6)), mesh=mesh)
+            for mesh in (one, mesh_lib.local_mesh())]
+  assert [model.devices for model in models] == [1, 8]
+  results = [model.reconstruct(pictures(5)) for model in models]
+  np.testing.assert_allclose(*results, atol=1e-5)
 
 
 def test_to_uint8_rounds_and_clips():

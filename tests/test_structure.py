@@ -8,10 +8,10 @@ ROOT = pathlib.Path(__file__).parent.parent / 'alae_jax'
 # From the ground up. A folder stands for all of its files.
 ORDER = [
     'errors', 'config', 'growth', 'mesh', 'ops', 'models', 'data',
-    'objectives', 'state', 'step', 'runs', 'checkpoint', 'interop', 'model',
-    'telemetry', 'pictures', 'snapshots', 'evaluation', 'loading',
-    'preemption', 'watch', 'loop', 'dry_run', 'main', 'commands', 'cli',
-    '__main__',
+    'objectives', 'state', 'step', 'runs', 'checkpoint', 'interop', 'pieces',
+    'model', 'telemetry', 'pictures', 'snapshots', 'evaluation', 'loading',
+    'preemption', 'watch', 'loop', 'dry_run', 'main', 'animation',
+    'directions', 'commands', 'cli', '__main__',
 ]
 
 

@@ -28,13 +28,19 @@ def find_images(source: epath.PathLike) -> list[epath.Path]:
   _refuse_other_kinds(source, [source])
   if not source.is_dir():
     raise UserError(f'--source {source}: no such folder')
-  files = list(_walk(source))
-  found = [f for f in files if f.suffix.lower() in images.EXTENSIONS]
+  found = list_images(source)
   if not found:
-    _refuse_other_kinds(source, files)
+    _refuse_other_kinds(source, list(_walk(source)))
     kinds = ', '.join(sorted(images.EXTENSIONS))
     raise UserError(f'--source {source} holds no images ({kinds})')
-  return sorted(found, key=lambda f: f.relative_to(source).as_posix())
+  return found
+
+
+def list_images(folder: epath.PathLike) -> list[epath.Path]:
+  """Lists the image files under a folder, sorted by their path in it."""
+  folder = epath.Path(folder)
+  found = [f for f in _walk(folder) if f.suffix.lower() in images.EXTENSIONS]
+  return sorted(found, key=lambda f: f.relative_to(folder).as_posix())
 
 
 def largest_resolution(files: Sequence[epath.Path], limit: int) -> int:

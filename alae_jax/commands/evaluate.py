@@ -1,4 +1,4 @@
-"""The verbs of `alae` that work on a finished or running run."""
+"""`alae evaluate`: metrics of a trained model."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from alae_jax import loading, runs
 from alae_jax.evaluation import evaluate as evaluate_lib
 
 
-def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae evaluate`."""
   parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
   parser.add_argument(
@@ -18,8 +18,8 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
       'evaluation.use_ema otherwise')
 
 
-def evaluate(args: argparse.Namespace) -> None:
-  """`alae evaluate`: prints the numbers and adds them to metrics.jsonl."""
+def run(args: argparse.Namespace) -> None:
+  """Prints the numbers and adds them to metrics.jsonl."""
   names = [name.strip() for name in args.metrics.split(',') if name.strip()]
   evaluate_lib.check_names(names)
   loaded = loading.load_run(args.workdir, args.weights)

@@ -1,0 +1,1 @@
+"""The verbs of `alae` that work on a finished or running run."""

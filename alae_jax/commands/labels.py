@@ -1,0 +1,121 @@
+"""Codes and labels of images: a CSV file's or a dataset's."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from etils import epath
+
+from alae_jax.commands import latents
+from alae_jax.data.sources import open_source
+from alae_jax.errors import UserError
+from alae_jax.model import Model
+
+_AT_ONCE = 256  # images in memory
+
+# name of an attribute -> its value for each image, [N]
+Attributes = Mapping[str, np.ndarray]
+
+
+def codes_of_csv(path: str, model: Model) -> tuple[np.ndarray, Attributes]:
+  """E of the images that a CSV file names, and their labels.
+
+  Args:
+    path: of a file with a header; the first column holds image files,
+      relative to its folder, and every other one an attribute.
+    model: whose E encodes.
+
+  Returns:
+    [N, w_dim], and the attributes.
+
+  Raises:
+    UserError: the file is not like that.
+  """
+  names, rows = _read_csv(path)
+  folder = epath.Path(path).parent
+  files = [folder / row[0] for row in rows]
+  for number, file in enumerate(files, 2):
+    if not file.exists():
+      raise UserError(f'{path}: line {number}: {file}: no such file')
+  codes = [model.encode(latents.read_pictures(files[i:i + _AT_ONCE], model))
+           for i in range(0, len(files), _AT_ONCE)]
+  return np.concatenate(codes), {
+      name: np.array([row[i] for row in rows])
+      for i, name in enumerate(names[1:], 1)}
+
+
+def codes_of_dataset(model: Model, data_dir: str | None,
+                     limit: int) -> tuple[np.ndarray, Attributes]:
+  """E of training images, evenly chosen, and their labels.
+
+  Raises:
+    UserError: the dataset is not there, or has no labels.
+  """
+  data = model.config.data
+  source = open_source(data.name, data_dir or data.data_dir, 'train',
+                       model.resolution)
+  if not source.has_labels:
+    raise UserError(f'{data.name} has no labels: give --labels FILE.csv')
+  rows = np.linspace(0, len(source) - 1, min(limit, len(source)), dtype=int)
+  codes, values = [], []
+  for start in range(0, len(rows), _AT_ONCE):
+    batch = source.batch(rows[start:start + _AT_ONCE])
+    codes.append(model.encode(batch['image']))
+    values.append(batch['label'])
+  return np.concatenate(codes), {
+      'label': np.concatenate(values).astype(str)}
+
+
+def contrasts(attributes: Attributes) -> Iterator[tuple[str, np.ndarray]]:
+  """What to tell from what: each value of an attribute from the others.
+
+  Of two values only the larger one is told from the smaller.
+
+  Yields:
+    A name that can be a file's, and bool [N].
+
+  Raises:
+    UserError: an attribute has one value only.
+  """
+  for name, values in attributes.items():
+    kinds = sorted(set(values.tolist()), key=_by_number)
+    if len(kinds) < 2:
+      raise UserError(f'every {name} is {kinds[0]!r}: two values at least are '
+                      'needed to tell a direction')
+    if len(kinds) == 2:
+      yield _plain(name), values == kinds[1]
+    else:
+      for kind in kinds:
+        yield f'{_plain(name)}_{_plain(kind)}', values == kind
+
+
+def _read_csv(path: str) -> tuple[list[str], list[list[str]]]:
+  """The header and the rows that are not empty, all of the same length."""
+  try:
+    text = epath.Path(path).read_text()
+  except (OSError, UnicodeDecodeError) as error:
+    raise UserError(f'cannot read --labels {path}: {error}') from None
+  names, *rows = list(csv.reader(io.StringIO(text), skipinitialspace=True)) or [
+      []]
+  if len(names) < 2 or not rows:
+    raise UserError(f'{path} must have a header such as file,smile and a line '
+                    'for each image')
+  for number, row in enumerate(rows, 2):
+    if row and len(row) != len(names):
+      raise UserError(f'{path}: line {number} has {len(row)} fields and the '
+                      f'header {len(names)}')
+  return names, [row for row in rows if row]
+
+
+def _by_number(value: str) -> tuple[int, float, str]:
+  """Numbers in their order, before words in theirs."""
+  try:
+    return 0, float(value), value
+  except ValueError:
+    return 1, 0.0, value
+
+
+def _plain(name: str) -> str:
+  return re.sub(r'[^\w.-]+', '_', name)

@@ -1,0 +1,110 @@
+"""`alae reconstruct`: the user's own images, encoded and decoded."""
+
+import argparse
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from etils import epath
+
+from alae_jax import pictures
+from alae_jax.commands import latents, options
+from alae_jax.commands.output import Output
+from alae_jax.evaluation.similarity import psnr, ssim
+from alae_jax.model import Model, to_uint8
+
+_PAIRS_IN_A_SHEET = 64
+_COLUMNS = 8
+_MEASURES = ('latent_distance', 'psnr', 'ssim')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """The arguments of `alae reconstruct`."""
+  options.add_run(parser, 'a PNG for each image, sheets with the originals '
+                  'beside the results, and reconstruct.json')
+  parser.add_argument(
+      'images', metavar='IMAGE', nargs='+',
+      help='a file or a folder; the central square is resized')
+  options.add_noise(parser, 'constant')
+
+
+def run(args: argparse.Namespace) -> None:
+  """Writes results and sheets, and prints a table."""
+  files = latents.find_files(args.images)
+  names = result_names(files)
+  sheets = [f'reconstruct_{i:03d}.png'
+            for i in range(-(-len(files) // _PAIRS_IN_A_SHEET))]
+  output = Output(args)
+  output.claim(names + sheets)
+  loaded = latents.open_run(args)
+  numbers = []
+  for i, sheet in enumerate(sheets):
+    page = slice(i * _PAIRS_IN_A_SHEET, (i + 1) * _PAIRS_IN_A_SHEET)
+    originals = latents.read_pictures(files[page], loaded.model)
+    results, measured = reconstruct(loaded.model, originals, args.noise)
+    _write(output, sheet, names[page], originals, results)
+    numbers.append(measured)
+  table = np.concatenate(numbers)
+  print(describe([str(path) for path in files], table))
+  output.finish(loaded, mean=_named(table.mean(0)), images=[
+      {'file': str(path), 'result': name, **_named(row)}
+      for path, name, row in zip(files, names, table, strict=True)])
+
+
+def reconstruct(model: Model, originals: np.ndarray,
+                noise: str) -> tuple[np.ndarray, np.ndarray]:
+  """G(E(x)) and how far it is from x.
+
+  The latent distance is the root mean square over the components of
+  E(x) - E(G(E(x))): the square root of what step III makes small (paper,
+  equation 6), where 0 is perfect.
+
+  Args:
+    model: that reconstructs.
+    originals: uint8 [N, H, W, C].
+    noise: one of options.NOISES.
+
+  Returns:
+    uint8 [N, H, W, C], and [N, 3]: latent distance, PSNR in dB and SSIM.
+  """
+  w = model.encode(originals)
+  decoded = latents.decode(model, model.broadcast(w), noise,
+                           latents.seed_keys(range(len(w))))
+  distance = np.sqrt(np.square(w - model.encode(decoded)).mean(1))
+  results = to_uint8(decoded)
+  return results, np.stack([
+      distance, psnr(originals, results), ssim(originals, results)], axis=1)
+
+
+def result_names(files: Sequence[epath.Path]) -> list[str]:
+  """A PNG for each file, in order; a number tells those of one name apart."""
+  names: list[str] = []
+  for path in files:
+    tried = itertools.chain([f'{path.stem}.png'], (
+        f'{path.stem}_{i}.png' for i in itertools.count(2)))
+    names.append(next(name for name in tried if name not in names))
+  return names
+
+
+def describe(names: Sequence[str], numbers: np.ndarray) -> str:
+  """A line for each image and the mean, aligned for reading."""
+  width = max(len(name) for name in [*names, 'mean'])
+  lines = [f'{"":<{width}}  latent distance     PSNR    SSIM']
+  rows = zip([*names, 'mean'], [*numbers, numbers.mean(0)], strict=True)
+  for name, (distance, decibels, similarity) in rows:
+    lines.append(f'{name:<{width}}  {distance:>15.4f}  {decibels:>7.2f}'
+                 f'  {similarity:>6.3f}')
+  return '\n'.join(lines)
+
+
+def _write(output: Output, sheet: str, names: Sequence[str],
+           originals: np.ndarray, results: np.ndarray) -> None:
+  """Each result in a file, and all to the right of their originals."""
+  for name, result in zip(names, results, strict=True):
+    output.write_image(name, result)
+  pairs = pictures.beside(originals, results)
+  output.write_grid(sheet, pairs, min(_COLUMNS, len(pairs)))
+
+
+def _named(row: np.ndarray) -> dict[str, float]:
+  return dict(zip(_MEASURES, row.tolist(), strict=True))
