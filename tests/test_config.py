@@ -5,7 +5,7 @@ from etils import epath
 
 from alae_jax import config as config_lib
 from alae_jax.errors import UserError
-from alae_jax.main import read_config
+from alae_jax.config_file import read_config
 
 DIGITS = 'experiments/digits.py'
 
