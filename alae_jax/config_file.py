@@ -1,6 +1,8 @@
 """--config=FILE and --config.section.field=value of the command line."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from absl import flags
 from etils import epath
@@ -27,11 +29,8 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
   if not path.endswith('.py') or not epath.Path(path).is_file():
     raise UserError(f'--config={path} is neither a Python file nor a '
                     "run's config.json: give one of experiments/, or your own")
-  values = flags.FlagValues()
-  words = ['alae', f'--config={path}', *overrides]
-  config_flags.DEFINE_config_file(
-      'config', lock_config=True, flag_values=values, sys_argv=words)
-  return _parse(values, words, path)
+  return _parse(config_flags.DEFINE_config_file,
+                ['alae', f'--config={path}', *overrides], path)
 
 
 def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
@@ -48,11 +47,8 @@ def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
     UserError: no such field or a value of another type.
   """
   _check_words(overrides)
-  values = flags.FlagValues()
-  words = ['alae', *overrides]
-  config_flags.DEFINE_config_dict(
-      'config', config, lock_config=True, flag_values=values, sys_argv=words)
-  return _parse(values, words)
+  define = functools.partial(config_flags.DEFINE_config_dict, config=config)
+  return _parse(define, ['alae', *overrides])
 
 
 def _check_words(overrides: Sequence[str]) -> None:
@@ -61,10 +57,12 @@ def _check_words(overrides: Sequence[str]) -> None:
       raise UserError(f'unknown argument {word}; see --help')
 
 
-def _parse(values: flags.FlagValues, words: Sequence[str],
+def _parse(define: Callable[..., Any], words: list[str],
            path: str = '') -> ConfigDict:
-  """The config that a defined flag makes of a command line."""
+  """The config that a command line gives with a flag `config` as defined."""
+  values = flags.FlagValues()
   try:
+    define(name='config', lock_config=True, flag_values=values, sys_argv=words)
     rest = values(words)
     config = values['config'].value
   except (AttributeError, KeyError) as error:

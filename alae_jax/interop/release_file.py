@@ -49,20 +49,18 @@ def read_release_checkpoint(path: str) -> ReleaseCheckpoint:
       missing, unknown or misshapen; always names the file.
   """
   networks = _networks(path, torch_file.read(path))
-  read = {}
-  for kind, suffix in _SUFFIXES.items():
-    found = [name for name in NETWORKS if name + suffix in networks]
-    if found:
-      read[kind] = _read_kind(path, networks, kind)
-  if not read:
+  kinds = {
+      kind: _read_kind(path, networks, kind)
+      for kind, suffix in _SUFFIXES.items()
+      if any(name + suffix in networks for name in NETWORKS)}
+  if not kinds:
     raise UserError(f'{path} holds no network of the ALAE release (there: '
                     f'{_some(networks)})')
-  model, _, mean_w = next(iter(read.values()))
-  if any(other != model for other, _, _ in read.values()):
+  models, trees, means = zip(*kinds.values(), strict=True)
+  if models[0] != models[-1]:
     raise UserError(f'{path}: the live and the EMA networks differ in size')
-  live, ema = read.get('live'), read.get('ema')
-  return ReleaseCheckpoint(
-      (live or ema)[1], (ema or live)[1], mean_w, model, tuple(read))
+  return ReleaseCheckpoint(trees[0], trees[-1], means[0], models[0],
+                           tuple(kinds))
 
 
 def write_release_checkpoint(path: str, params: Params, ema: Params,

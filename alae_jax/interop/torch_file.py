@@ -18,7 +18,7 @@ from alae_jax.errors import UserError
 
 # The restricted unpickler of earlier versions could be made to run code
 # (CVE-2025-32434 and CVE-2026-24747).
-_SAFE_SINCE = (2, 10)
+_SAFE_SINCE = '2.10'
 _INSTALL = "pip install 'alae_jax[torch]'"
 _ZIP_START = b'PK\x03\x04'
 _LEGACY_START = b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'
@@ -111,8 +111,8 @@ def to_numpy(tensor: Any) -> np.ndarray:
   """A tensor's numbers; types that numpy lacks become float32.
 
   Raises:
-    UserError: it is no plain tensor of finite floats; the message goes on
-      after the tensor's name.
+    UserError: it is no plain tensor of finite floats that fit float32; the
+      message goes on after the tensor's name.
   """
   torch = import_torch()
   if not isinstance(tensor, torch.Tensor):
@@ -122,8 +122,8 @@ def to_numpy(tensor: Any) -> np.ndarray:
                     'must be a plain tensor of floats')
   wide = torch.float64 if tensor.dtype == torch.float64 else torch.float32
   array = tensor.detach().to(wide).numpy()
-  if not np.isfinite(array).all():
-    raise UserError('has values that are not finite')
+  if not (np.abs(array) < 1e30).all():
+    raise UserError('has values that are not finite, or beyond 1e30')
   return array
 
 
@@ -161,11 +161,14 @@ def _complaint(path: str, start: bytes, error: Exception) -> str:
 
 
 def _zip_complaint(path: str) -> str:
-  try:
-    with epath.Path(path).open('rb') as file:
+  damaged = 'is damaged, or holds more than tensors and plain values'
+  with epath.Path(path).open('rb') as file:
+    if not zipfile.is_zipfile(file):
+      return 'is truncated: its end is missing'
+    try:
       names = zipfile.ZipFile(file).namelist()
-  except zipfile.BadZipFile:
-    return 'is truncated: its end is missing'
+    except Exception:  # as in `read`
+      return damaged
   if not any(name.endswith('/data.pkl') for name in names):
     return 'is a zip file, but not a PyTorch checkpoint'
-  return 'is damaged, or holds more than tensors and plain values'
+  return damaged
