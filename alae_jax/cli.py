@@ -5,11 +5,11 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 
-from alae_jax import __version__, commands
+from alae_jax import __version__, commands, exporting
 from alae_jax import main as train_command
 from alae_jax.data import prepare
 from alae_jax.errors import UserError, exit_status
-from alae_jax.interop import exporting, importing
+from alae_jax.interop import importing
 
 
 @dataclasses.dataclass(frozen=True)

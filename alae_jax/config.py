@@ -9,12 +9,10 @@ compiled.
 import json
 from typing import Any
 
-import ml_collections
 from etils import epath
+from ml_collections import ConfigDict
 
 from alae_jax.errors import UserError
-
-ConfigDict = ml_collections.ConfigDict
 
 # May differ when a run is continued: where data lies and how often one looks
 # at a run do not change what it computes.
@@ -33,7 +31,7 @@ def default() -> ConfigDict:
 
   config.model = ConfigDict()
   config.model.kind = 'mlp'  # mlp or style
-  config.model.resolution = 28  # image side; style: 4 * 2^(levels - 1)
+  config.model.resolution = 28  # image side; style: 0, levels say it
   config.model.channels = 1  # 1 (grey) or 3 (RGB)
   config.model.levels = 1  # resolutions trained; 1 for mlp
   config.model.hidden = (1024, 1024)  # mlp: hidden layers of E and G
@@ -46,7 +44,7 @@ def default() -> ConfigDict:
 
   config.train = ConfigDict()
   config.train.images = 48_000_000  # to see in all
-  config.train.batch_size = 128  # over all devices
+  config.train.batch_size = 128  # over all devices, 0 for 4 on each
   config.train.learning_rate = 0.002
   config.train.seed = 0
   config.train.compute_dtype = 'float32'  # float32 or bfloat16
@@ -59,8 +57,9 @@ def default() -> ConfigDict:
 
   config.growth = ConfigDict()
   config.growth.images_per_level = 0  # 0: train the last level alone
-  config.growth.batch_sizes = ()  # per level; () for train.batch_size
-  config.growth.learning_rates = ()  # per level; () for train.learning_rate
+  # Per level, the last entry for all higher ones. () derives them:
+  config.growth.batch_sizes = ()  # train.batch_size, up to 16-fold below 64x64
+  config.growth.learning_rates = ()  # train.learning_rate, more from 256x256
 
   config.log = ConfigDict()  # how often, in images seen
   config.log.metrics_images = 10_000
@@ -74,6 +73,42 @@ def default() -> ConfigDict:
   config.evaluation.at_end = ()  # metrics when training is over
 
   return config.lock()
+
+
+def default_style(levels: int) -> ConfigDict:
+  """The same for a StyleALAE of so many levels (paper 5.2 and 5.3)."""
+  config = default()
+  config.model.kind = 'style'
+  config.model.resolution = 0
+  config.model.channels = 3
+  config.model.levels = levels
+  config.model.z_dim = 512
+  config.model.w_dim = 512
+  config.model.mapping_layers = 8
+  config.train.batch_size = 0
+  config.train.learning_rate = 0.0015
+  config.train.style_mixing_probability = 0.9
+  return config
+
+
+def resolve(config: ConfigDict, devices: int,
+            stored: ConfigDict | None = None) -> ConfigDict:
+  """Fills in what follows from the machine.
+
+  Args:
+    config: as the user gave it.
+    devices: how many there are.
+    stored: the config of the run that is continued, which has been resolved;
+      it wins, so that a run may go on with other devices.
+
+  Returns:
+    A copy with train.batch_size above 0.
+  """
+  config = config.copy_and_resolve_references()
+  if config.train.batch_size == 0:
+    config.train.batch_size = (
+        stored.train.batch_size if stored else 4 * devices)
+  return config
 
 
 def validate(config: ConfigDict, devices: int = 1) -> None:
@@ -100,14 +135,26 @@ def _validate_model(config: ConfigDict) -> None:
   model = config.model
   _check(config, 'model.kind', model.kind in ('mlp', 'style'), 'mlp or style')
   _check(config, 'model.channels', model.channels in (1, 3), '1 or 3')
-  for field in ('resolution', 'levels', 'base_channels', 'max_channels',
-                'z_dim', 'w_dim', 'mapping_layers', 'discriminator_layers'):
+  for field in ('levels', 'base_channels', 'max_channels', 'z_dim', 'w_dim',
+                'mapping_layers', 'discriminator_layers'):
     _check(config, f'model.{field}', model[field] > 0, 'above 0')
   if model.kind == 'mlp':
+    _check(config, 'model.resolution', model.resolution > 0, 'above 0')
     _check(config, 'model.levels', model.levels == 1, '1 for an mlp')
     _check(config, 'model.hidden',
            len(model.hidden) > 0 and all(size > 0 for size in model.hidden),
            'one or more sizes above 0')
+    _check(config, 'train.style_mixing_probability',
+           config.train.style_mixing_probability == 0,
+           '0 for an mlp, which has one style')
+    _check(config, 'growth.images_per_level',
+           config.growth.images_per_level == 0, '0 for an mlp')
+  else:
+    _check(config, 'model.levels', 2 <= model.levels <= 9,
+           'from 2 (8x8) to 9 (1024x1024)')
+    side = 4 << (model.levels - 1)
+    _check(config, 'model.resolution', model.resolution in (0, side),
+           f'0, or {side} with model.levels={model.levels}')
 
 
 def _validate_train(config: ConfigDict) -> None:
@@ -136,8 +183,9 @@ def _validate_growth(config: ConfigDict) -> None:
 
 
 def _validate_batches(config: ConfigDict, devices: int) -> None:
-  sizes = {'train.batch_size': (config.train.batch_size,),
-           'growth.batch_sizes': config.growth.batch_sizes}
+  sizes = {'growth.batch_sizes': config.growth.batch_sizes}
+  if not (config.growth.images_per_level and config.growth.batch_sizes):
+    sizes['train.batch_size'] = (config.train.batch_size,)
   for field, values in sizes.items():
     _check(config, field, all(size % devices == 0 for size in values),
            f'divisible by the {devices} devices')

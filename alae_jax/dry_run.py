@@ -18,6 +18,7 @@ def describe(config: ml_collections.ConfigDict) -> str:
   Raises:
     UserError: the config can't be trained on the devices at hand.
   """
+  config = config_lib.resolve(config, jax.device_count())
   config_lib.validate(config, jax.device_count())
   networks = build_networks(config)
   state = state_lib.abstract_state(

@@ -54,14 +54,16 @@ def build_schedule(
   segments: list[Segment] = []
   start = 0
   for level in range(last + 1):
-    batch_size = _of_level(growth.batch_sizes, level, train.batch_size)
+    batch_size = _of_level(growth.batch_sizes, level) or (
+        train.batch_size * max(1, 16 >> level))
     until = train.images if level == last else min(
         train.images, (level + 1) * growth.images_per_level)
     end = start + _whole_steps(until - start, batch_size)
     if end > start:
       segments.append(Segment(
           level, start, end, batch_size,
-          _of_level(growth.learning_rates, level, train.learning_rate),
+          _of_level(growth.learning_rates, level) or (
+              train.learning_rate * _rate_factor(level)),
           fade_images=growth.images_per_level / 2 if level else 0.0))
     start = end
   return tuple(segments)
@@ -86,6 +88,14 @@ def _whole_steps(images: int, batch_size: int) -> int:
   return max(0, math.ceil(images / batch_size) * batch_size)
 
 
-def _of_level(table, level: int, default):
+def _of_level(table, level: int):
   """A table shorter than the levels goes on with its last entry."""
-  return table[min(level, len(table) - 1)] if table else default
+  return table[min(level, len(table) - 1)] if table else None
+
+
+def _rate_factor(level: int) -> float:
+  """0.0015 up to 128x128 becomes 0.002 at 256x256 and 0.003 above.
+
+  The FFHQ recipe's rates, which are those of Karras et al. 2019.
+  """
+  return {6: 4 / 3}.get(level, 1.0 if level < 6 else 2.0)

@@ -5,6 +5,7 @@ save state i -> next batch -> step. Everything a step does follows from the
 seed and images_seen, so a run that was killed ends as if it had not been.
 """
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+from etils import epath
 from jax.sharding import Mesh
 
 from alae_jax import config as config_lib
@@ -69,23 +71,16 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> None:
     FloatingPointError: a loss is not finite; the last checkpoint is good.
   """
   run, continues = open_run(config, workdir)
-  state, images_seen = restore_or_init(run)
-  with (Telemetry(run.folder, run.schedule, images_seen) as telemetry,
-        Preemption() as preemption):
-    introduce(run, state, images_seen, continues, telemetry)
-    if images_seen >= run.images:
-      return
-    for segment in run.schedule:
-      if images_seen < segment.end and not preemption.signal_name:
-        state, images_seen = train_segment(
-            run, segment, state, images_seen, telemetry, preemption)
-    run.checkpoints.close()
-    if images_seen < run.images:
-      telemetry.say(f'stopped by {preemption.signal_name} after '
-                    f'{images_seen:,} images, which are saved: the same '
-                    'command goes on from there')
-    else:
-      finish(run, state, telemetry)
+  # Whatever ends a run, a save that is under way is finished first.
+  with contextlib.closing(run.checkpoints):
+    state, images_seen = restore_or_init(run)
+    with (Telemetry(run.folder, run.schedule, images_seen) as telemetry,
+          Preemption() as preemption):
+      introduce(run, state, images_seen, continues, telemetry)
+      if images_seen < run.images:
+        state, images_seen = train_segments(
+            run, state, images_seen, telemetry, preemption)
+        conclude(run, state, images_seen, telemetry, preemption)
 
 
 def open_run(config: ml_collections.ConfigDict,
@@ -95,9 +90,13 @@ def open_run(config: ml_collections.ConfigDict,
   Returns:
     The run, and whether the folder held it already.
   """
+  folder = runs.RunFolder(epath.Path(workdir))
+  stored = runs.stored_config(folder)
+  config = config_lib.resolve(config, jax.device_count(), stored)
   config_lib.validate(config, jax.device_count())
   evaluate_lib.check_names(config.evaluation.at_end)
-  folder, continues = runs.begin(workdir, config)
+  if stored is not None:
+    config_lib.check_continues(config, stored, folder.path)
   run = Run(
       config, folder, build_networks(config), mesh_lib.global_mesh(),
       build_schedule(config),
@@ -108,7 +107,7 @@ def open_run(config: ml_collections.ConfigDict,
       open_level(run, segment, split)
   if jax.process_index() == 0:
     runs.write_config(folder, config)
-  return run, continues
+  return run, stored is not None
 
 
 def open_level(run: Run, segment: Segment, split: str) -> Source:
@@ -153,6 +152,18 @@ def introduce(run: Run, state: TrainState, images_seen: int, continues: bool,
       if continues else f'training for {run.images:,} images')
 
 
+def train_segments(run: Run, state: TrainState, images_seen: int,
+                   telemetry: Telemetry, preemption: Preemption
+                   ) -> tuple[TrainState, int]:
+  """Trains every level that is left, or until a preemption."""
+  for segment in run.schedule:
+    if images_seen < segment.end and not preemption.signal_name:
+      state, images_seen = train_segment(
+          run, segment, state, images_seen, telemetry, preemption)
+  run.checkpoints.wait()
+  return state, images_seen
+
+
 def train_segment(run: Run, segment: Segment, state: TrainState,
                   images_seen: int, telemetry: Telemetry,
                   preemption: Preemption) -> tuple[TrainState, int]:
@@ -184,7 +195,7 @@ def reset_optimizer(run: Run, state: TrainState) -> TrainState:
   """A level begins with fresh moments (paper section 5.2)."""
   fresh = jax.jit(state_lib.init_optimizer,
                   out_shardings=mesh_lib.replicated(run.mesh))
-  return state.replace(opt_state=fresh(state.params))
+  return dataclasses.replace(state, opt_state=fresh(state.params))
 
 
 def compile_step(run: Run, segment: Segment, state: TrainState,
@@ -217,15 +228,26 @@ def device_batches(run: Run, segment: Segment,
     yield jax.make_array_from_process_local_data(sharding, batch['image'])
 
 
-def finish(run: Run, state: TrainState, telemetry: Telemetry) -> None:
-  """Evaluates a trained model."""
-  config = run.config
-  if config.evaluation.at_end and jax.process_index() == 0:
-    telemetry.say(f'evaluating: {", ".join(config.evaluation.at_end)}')
-    params = state.ema if config.evaluation.use_ema else state.params
-    model = Model(config, run.networks, params, state.mean_w,
-                  run.schedule[-1].level)
-    numbers = evaluate_lib.evaluate(model, config.evaluation.at_end)
-    telemetry.record(run.images, numbers)
-    telemetry.say(evaluate_lib.table(numbers))
+def conclude(run: Run, state: TrainState, images_seen: int,
+             telemetry: Telemetry, preemption: Preemption) -> None:
+  """Says how to go on, or evaluates a trained model."""
+  if images_seen < run.images:
+    telemetry.say(f'stopped by {preemption.signal_name} after '
+                  f'{images_seen:,} images, which are saved: the same command '
+                  'goes on from there')
+    return
+  if run.config.evaluation.at_end and jax.process_index() == 0:
+    evaluate_at_end(run, state, telemetry)
   telemetry.say(f'finished: {run.folder.path} has seen {run.images:,} images')
+
+
+def evaluate_at_end(run: Run, state: TrainState, telemetry: Telemetry) -> None:
+  """Computes the metrics of config.evaluation.at_end and records them."""
+  config = run.config
+  telemetry.say(f'evaluating: {", ".join(config.evaluation.at_end)}')
+  params = state.ema if config.evaluation.use_ema else state.params
+  model = Model(config, run.networks, params, state.mean_w,
+                run.schedule[-1].level)
+  numbers = evaluate_lib.evaluate(model, config.evaluation.at_end)
+  telemetry.record(run.images, numbers)
+  telemetry.say(evaluate_lib.table(numbers))

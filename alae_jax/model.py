@@ -191,7 +191,7 @@ def to_float(images: jax.Array) -> jax.Array:
 
 
 def to_uint8(images: jax.Array) -> np.ndarray:
-  """float [-1, 1] -> uint8 [0, 255], rounded and clipped."""
+  """Float [-1, 1] -> uint8 [0, 255], rounded and clipped."""
   images = np.asarray(images, np.float32)
   return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
 

@@ -23,22 +23,27 @@ class RunFolder:
 
   @property
   def config(self) -> epath.Path:
+    """The resolved config, JSON."""
     return self.path / 'config.json'
 
   @property
   def checkpoints(self) -> epath.Path:
+    """One folder a checkpoint, named by images seen."""
     return self.path / 'checkpoints'
 
   @property
   def metrics(self) -> epath.Path:
+    """Records, a JSON object a line."""
     return self.path / 'metrics.jsonl'
 
   @property
   def pictures(self) -> epath.Path:
+    """PNG grids."""
     return self.path / 'pictures'
 
   @property
   def log(self) -> epath.Path:
+    """What the console said."""
     return self.path / 'log.txt'
 
 
@@ -54,27 +59,20 @@ def open_folder(workdir: str) -> RunFolder:
   return folder
 
 
-def begin(workdir: str, config: ml_collections.ConfigDict) -> tuple[
-    RunFolder, bool]:
-  """Makes a run folder, or finds the run to continue in it.
-
-  Returns:
-    The folder and whether it held this run already.
+def stored_config(folder: RunFolder) -> ml_collections.ConfigDict | None:
+  """The config of the run that a folder holds, or None for a new one.
 
   Raises:
-    UserError: it holds a run with another config, or is something else.
+    UserError: it is something else than a run folder.
   """
-  folder = RunFolder(epath.Path(workdir))
   if folder.config.exists():
-    config_lib.check_continues(
-        config, config_lib.load(folder.config), folder.path)
-    return folder, True
+    return config_lib.load(folder.config)
   if folder.path.exists() and not folder.path.is_dir():
-    raise UserError(f'--workdir {workdir} is a file: name a folder')
+    raise UserError(f'--workdir {folder.path} is a file: name a folder')
   if folder.checkpoints.exists():
-    raise UserError(f'{workdir} has checkpoints but no config.json: put it '
-                    'back, or give another --workdir')
-  return folder, False
+    raise UserError(f'{folder.path} has checkpoints but no config.json: put '
+                    'it back, or give another --workdir')
+  return None
 
 
 def write_config(folder: RunFolder, config: ml_collections.ConfigDict) -> None:

@@ -15,6 +15,8 @@ from alae_jax import objectives
 from alae_jax import state as state_lib
 from alae_jax.growth import Segment
 from alae_jax.models.networks import Networks, Params
+from alae_jax.models.styles import mix_styles
+from alae_jax.ops.resample import fade
 
 Metrics = dict[str, jax.Array]
 Constrain = Callable[[Any], Any]
@@ -147,7 +149,7 @@ class _Iteration:
     if self.options.flip:
       flips = jax.random.bernoulli(key, shape=(reals.shape[0], 1, 1, 1))
       reals = jnp.where(flips, reals[:, :, ::-1], reals)
-    return reals
+    return fade(reals, self.blend)
 
   def step_1(self, learners, key, reals):
     """E and D tell reals from fakes (with R1 at the reals)."""
@@ -207,13 +209,31 @@ class _Iteration:
   def generate(self, params: Params, key, mix: bool):
     """Fresh fakes [N, H, W, C] and the w [N, w_dim] that they came from."""
     n, level = self.segment.batch_size, self.segment.level
-    key_z, key_noise, _ = jax.random.split(key, 3)
-    z = jax.random.normal(key_z, (n, self.networks.z_dim))
-    w = self.networks.map(params, self.constrain(z))
+    key_z, key_noise, key_mix = jax.random.split(key, 3)
+    w = self.draw_w(params, key_z)
     styles = self.networks.broadcast(w)
+    if mix and self.options.style_mixing_probability:
+      styles = self.mix(params, key_mix, styles)
     noise = self.constrain(self.networks.draw_noise(key_noise, n, level))
     fakes = self.networks.generate(params, styles, level, self.blend, noise)
     return fakes, w
+
+  def draw_w(self, params: Params, key):
+    """F of fresh latents, [N, w_dim]."""
+    z = jax.random.normal(
+        key, (self.segment.batch_size, self.networks.z_dim))
+    return self.networks.map(params, self.constrain(z))
+
+  def mix(self, params: Params, key, styles):
+    """Style mixing: one draw a step, from a cutoff on another latent's w."""
+    key_z, key_cutoff, key_whether = jax.random.split(key, 3)
+    others = self.networks.broadcast(self.draw_w(params, key_z))
+    layers = self.networks.styles_per_level * (self.segment.level + 1)
+    cutoff = jnp.where(
+        jax.random.bernoulli(
+            key_whether, self.options.style_mixing_probability),
+        jax.random.randint(key_cutoff, (), 1, layers), layers)
+    return mix_styles(styles, others, cutoff)
 
   def encode(self, params: Params, images):
     return self.networks.encode(params, images, self.segment.level, self.blend)

@@ -152,8 +152,9 @@ def describe_machine() -> str:
 
 def describe_parameters(params: Params) -> str:
   """How many parameters each network has, in one line."""
-  counts = {name: sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
-            for name, tree in params.items()}
+  counts = {
+      name: sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
+      for name, tree in params.items()}
   return 'parameters: ' + ', '.join(
       f'{name} {count:,}' for name, count in counts.items()) + (
           f', in all {sum(counts.values()):,}')

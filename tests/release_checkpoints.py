@@ -1,7 +1,5 @@
 """Tiny checkpoints in the layout of the authors' release."""
 
-import pathlib
-
 import jax
 import ml_collections
 import numpy as np
@@ -9,7 +7,6 @@ import numpy as np
 from alae_jax.interop.release_file import write_release_checkpoint
 from alae_jax.models.networks import build_networks
 
-SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared' / 'reference'
 # 8x8 and grey, as scikit-learn's digits.
 MODEL = {
     'kind': 'style', 'levels': 2, 'base_channels': 4, 'max_channels': 8,
@@ -47,10 +44,3 @@ def write(folder, file_format='zip', change=None, seed=0):
   if change:
     change(content)
   return save(content, path, file_format)
-
-
-def relative_error(actual, expected):
-  """L2 norm of the difference over that of the expected values."""
-  actual = np.asarray(actual, np.float64)
-  assert actual.shape == expected.shape
-  return np.linalg.norm(actual - expected) / np.linalg.norm(expected)

@@ -108,3 +108,24 @@ def test_a_runs_config_is_a_config_file(tiny_config, tmp_path):
     read_config(path, ['--config.train.imges=1'])
   with pytest.raises(UserError, match=r'nowhere\.json is not a config'):
     read_config('nowhere.json')
+
+
+def test_the_batch_follows_from_the_devices_of_the_first_start():
+  config = config_lib.default_style(3)
+  first = config_lib.resolve(config, devices=8)
+  assert first.train.batch_size == 32
+  assert config_lib.resolve(config, devices=2, stored=first) == first
+  assert config.train.batch_size == 0
+
+
+@pytest.mark.parametrize(('levels', 'resolution', 'fits'), [
+    (2, 0, True), (9, 0, True), (3, 16, True), (3, 32, False), (1, 0, False),
+    (10, 0, False)])
+def test_a_style_model_has_two_to_nine_levels(levels, resolution, fits):
+  config = config_lib.resolve(config_lib.default_style(levels), devices=1)
+  config.model.resolution = resolution
+  if fits:
+    config_lib.validate(config)
+  else:
+    with pytest.raises(UserError, match=r'config\.model\.'):
+      config_lib.validate(config)

@@ -69,7 +69,19 @@ def test_a_short_run_ends_at_a_lower_level():
   config = config_lib.default()
   config.model.levels = 3
   config.train.images = 400
-  config.train.batch_size = 100
   config.growth.images_per_level = 300
+  config.growth.batch_sizes = (100,)
   schedule = build_schedule(config)
   assert [(s.level, s.end) for s in schedule] == [(0, 300), (1, 400)]
+
+
+def test_batches_and_rates_are_derived_where_none_are_given():
+  config = config_lib.default_style(9)
+  config.train.batch_size = 32
+  config.train.images = 10_000_000
+  config.growth.images_per_level = 1_000_000
+  schedule = build_schedule(config)
+  assert [s.batch_size for s in schedule] == [
+      512, 256, 128, 64, 32, 32, 32, 32, 32]
+  assert [s.learning_rate for s in schedule] == pytest.approx(
+      [0.0015] * 6 + [0.002, 0.003, 0.003])

@@ -8,29 +8,27 @@ import numpy as np
 import pytest
 
 import alae_jax
-from alae_jax import cli, loading
+from alae_jax import cli, exporting, loading
 from alae_jax.errors import UserError
-from alae_jax.interop import exporting, importing
+from alae_jax.interop import importing
 from alae_jax.interop.release_file import read_release_checkpoint
 from alae_jax.model import Model
 from alae_jax.models.networks import build_networks
 from tests import release_checkpoints as checkpoints
+from tests.release_cases import SHARED, relative_error
+from tests.runs import assert_identical
 
 torch = pytest.importorskip('torch')
 
 needs_reference = pytest.mark.skipif(
-    not checkpoints.SHARED.exists(),
+    not SHARED.exists(),
     reason='the reference numbers are not at hand')
 CASES = ('style_stable', 'style_blend', 'style_fused', 'style_fused_blend')
 
 
-def assert_identical(one, other):
-  jax.tree.map(np.testing.assert_array_equal, one, other)
-
-
 def reference_file(case, file_format, folder):
   """The release's own file, or the same content in the older format."""
-  own = checkpoints.SHARED / case / 'checkpoint.pth'
+  own = SHARED / case / 'checkpoint.pth'
   full = own.parent / 'checkpoint_legacy_full.pth'
   if file_format == 'zip':
     return str(own)
@@ -72,7 +70,7 @@ def forward(model, golden):
 @pytest.mark.parametrize('case', CASES)
 def test_an_imported_model_gives_the_releases_numbers(case, file_format,
                                                       tmp_path):
-  folder = checkpoints.SHARED / case
+  folder = SHARED / case
   golden = dict(np.load(folder / 'golden.npz'))
   workdir = str(tmp_path / 'run')
   # The reference was computed with the live networks.
@@ -82,7 +80,7 @@ def test_an_imported_model_gives_the_releases_numbers(case, file_format,
   about = json.loads((folder / 'config.json').read_text())
   model = Model(loaded.config, build_networks(loaded.config), loaded.params,
                 loaded.mean_w, about['lod'], about['blend'])
-  errors = {key: checkpoints.relative_error(value, golden[key])
+  errors = {key: relative_error(value, golden[key])
             for key, value in forward(model, golden).items()}
   print(f'{case}, {file_format}: worst {max(errors.values()):.1e}')
   assert max(errors.values()) < 1e-5, errors
@@ -121,8 +119,9 @@ def test_the_run_is_what_was_imported(tmp_path, file_format):
   assert model.reconstruct(np.zeros((2, 8, 8, 1))).shape == (2, 8, 8, 1)
 
 
-def test_live_networks_on_request(tmp_path):
-  workdir = str(tmp_path / 'run')
+def test_live_networks_on_request_and_a_relative_path(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  workdir = 'run'
   importing.import_checkpoint(checkpoints.write(tmp_path), workdir, 'live')
   assert_identical(alae_jax.load(workdir).params, checkpoints.draw(0)[0])
   assert_identical(alae_jax.load(workdir, 'ema').params,

@@ -4,31 +4,14 @@ import json
 import os
 import signal
 
-import jax
 import numpy as np
 import pytest
 from etils import epath
 
 from alae_jax import loading, loop, runs, watch
-from alae_jax import state as state_lib
 from alae_jax.checkpoint import Checkpoints
 from alae_jax.errors import UserError
-from alae_jax.models.networks import build_networks
-from tests.conftest import make_tiny_config
-
-
-def final_state(config, workdir):
-  folder = runs.open_folder(workdir)
-  checkpoints = Checkpoints(folder.checkpoints, read_only=True)
-  networks = build_networks(config)
-  state = checkpoints.restore(checkpoints.latest(), state_lib.abstract_state(
-      networks, jax.sharding.SingleDeviceSharding(jax.devices()[0])))
-  checkpoints.close()
-  return state
-
-
-def assert_identical(one, other):
-  jax.tree.map(np.testing.assert_array_equal, one, other)
+from tests.runs import assert_identical, final_state, make_tiny_config
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +19,7 @@ def undisturbed(tmp_path_factory):
   """The final state of a run that nothing interrupted."""
   config, workdir = make_tiny_config(), str(tmp_path_factory.mktemp('run'))
   loop.train(config, workdir)
-  return final_state(config, workdir)
+  return final_state(workdir)
 
 
 def stop_after(monkeypatch, images, action):
@@ -88,7 +71,7 @@ def test_a_killed_run_ends_bit_identically(tiny_config, tmp_path, monkeypatch,
     with pytest.raises(Killed):
       loop.train(tiny_config, workdir)
   loop.train(tiny_config, workdir)
-  assert_identical(final_state(tiny_config, workdir), undisturbed)
+  assert_identical(final_state(workdir), undisturbed)
   records = runs.read_records(runs.open_folder(workdir).metrics)
   assert [r['images_seen'] for r in records] == [32, 64, 96]
 
@@ -101,11 +84,11 @@ def test_a_preempted_run_saves_and_goes_on(tiny_config, tmp_path, monkeypatch,
     stop_after(patch, 32, lambda: os.kill(os.getpid(), number))
     loop.train(tiny_config, workdir)
   # The signal came after the step at 32 images; the next one is the last.
-  assert int(final_state(tiny_config, workdir).images_seen) == 48
+  assert int(final_state(workdir).images_seen) == 48
   assert f'stopped by {number.name}' in (
       tmp_path / 'preempted' / 'log.txt').read_text()
   loop.train(tiny_config, workdir)
-  assert_identical(final_state(tiny_config, workdir), undisturbed)
+  assert_identical(final_state(workdir), undisturbed)
 
 
 def test_a_finished_run_says_so_and_changes_nothing(tiny_config, tmp_path,
@@ -123,8 +106,8 @@ def test_a_longer_run_goes_on_as_if_it_had_been_meant(tiny_config, tmp_path):
   tiny_config.train.images = 160
   loop.train(tiny_config, short)
   loop.train(tiny_config, whole)
-  assert_identical(final_state(tiny_config, short),
-                   final_state(tiny_config, whole))
+  assert_identical(final_state(short),
+                   final_state(whole))
 
 
 def test_another_config_is_refused(tiny_config, tmp_path):
@@ -143,7 +126,7 @@ def test_a_half_written_checkpoint_is_not_picked_up(tiny_config, tmp_path,
   newest.rename(workdir / 'checkpoints' / '96.orbax-checkpoint-tmp-0')
   assert loading.load_run(str(workdir)).images_seen == 64
   loop.train(tiny_config, str(workdir))
-  assert_identical(final_state(tiny_config, str(workdir)), undisturbed)
+  assert_identical(final_state(workdir), undisturbed)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tiny_config, tmp_path):

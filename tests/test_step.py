@@ -186,7 +186,7 @@ def test_one_iteration_by_hand(tiny_config):
 
 def test_steps_draw_fresh_latents(tiny_config):
   keys = [state_lib.step_key(0, jnp.int32(i)) for i in (0, 16)]
-  keys += list(jax.random.split(keys[0], 4)) + [state_lib.init_key(0)]
+  keys += [*jax.random.split(keys[0], 4), state_lib.init_key(0)]
   data = {tuple(np.asarray(jax.random.key_data(key)).tolist()) for key in keys}
   assert len(data) == len(keys)
 

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
-from alae_jax.data.sources import Source
 from alae_jax.data.pipeline import evaluation_batches
+from alae_jax.data.sources import Source
 from alae_jax.errors import UserError
 from alae_jax.model import Model
 

@@ -101,14 +101,10 @@ def build_config(model: dict[str, Any], weights: str,
   Raises:
     UserError: an override is wrong or changes what the tensors settle.
   """
-  config = config_lib.default()
+  config = config_lib.default_style(model['levels'])
   config.data.name = UNNAMED
   config.model.update(model)
-  config.model.resolution = 4 << (model['levels'] - 1)
-  # As the recipes train their last level (ALAE, section 5.2).
-  config.train.batch_size = 32
-  config.train.learning_rate = 0.0015
-  config.train.style_mixing_probability = 0.9
+  config.train.batch_size = 32  # of the published recipes from 128x128 on
   config.train.images = 1_000_000
   config.evaluation.use_ema = weights == 'ema'
   settled = config_lib.flatten(config)
@@ -141,13 +137,14 @@ def _describe(checkpoint: str, config: ConfigDict,
               release: ReleaseCheckpoint) -> str:
   """What was imported and what the model uses, in a line."""
   model = config.model
+  side = 4 << (model.levels - 1)
   uses = ('the EMA networks' if config.evaluation.use_ema else
           'the live networks')
   if len(release.holds) == 1:
     uses = f'the {release.holds[0]} networks, the only ones in the file'
   return (f'imported {os.path.basename(checkpoint)}: '
-          f'{model.resolution}x{model.resolution}, {model.levels} levels, w of '
-          f'{model.w_dim}; uses {uses}')
+          f'{side}x{side}, {model.levels} levels, w of {model.w_dim}; uses '
+          f'{uses}')
 
 
 def _check_leaf(leaf: jax.Array, wanted: jax.ShapeDtypeStruct) -> None:

@@ -162,13 +162,13 @@ def _complaint(path: str, start: bytes, error: Exception) -> str:
 
 def _zip_complaint(path: str) -> str:
   damaged = 'is damaged, or holds more than tensors and plain values'
-  with epath.Path(path).open('rb') as file:
-    if not zipfile.is_zipfile(file):
-      return 'is truncated: its end is missing'
-    try:
+  try:
+    with epath.Path(path).open('rb') as file:
+      if not zipfile.is_zipfile(file):
+        return 'is truncated: its end is missing'
       names = zipfile.ZipFile(file).namelist()
-    except Exception:  # as in `read`
-      return damaged
+  except Exception:  # as in `read`
+    return damaged
   if not any(name.endswith('/data.pkl') for name in names):
     return 'is a zip file, but not a PyTorch checkpoint'
   return damaged

@@ -47,7 +47,8 @@ class EqualizedDense(nn.Module):
   lrmul: float = 1.0
 
   @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:  # [..., in] -> [..., features]
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """[..., fan_in] -> [..., features]."""
     fan_in = x.shape[-1]
     kernel = self.param('kernel', nn.initializers.normal(1 / self.lrmul),
                         (fan_in, self.features), jnp.float32)
@@ -71,7 +72,8 @@ class Mapping(nn.Module):
   layers: int
 
   @nn.compact
-  def __call__(self, z: jax.Array) -> jax.Array:  # [N, z_dim] -> [N, w_dim]
+  def __call__(self, z: jax.Array) -> jax.Array:
+    """[N, z_dim] -> [N, w_dim]."""
     x = pixel_norm(z)
     for i in range(self.layers):
       x = leaky_relu(
@@ -95,7 +97,8 @@ class Discriminator(nn.Module):
   logit: int = 0
 
   @nn.compact
-  def __call__(self, w: jax.Array) -> jax.Array:  # [N, w_dim] -> [N]
+  def __call__(self, w: jax.Array) -> jax.Array:
+    """[N, w_dim] -> logits [N]."""
     x = w
     for i in range(self.layers - 1):
       x = EqualizedDense(self.w_dim, lrmul=0.1, name=f'dense_{i}')(x)

@@ -29,6 +29,7 @@ class MlpEncoder(nn.Module):
   hidden: Sequence[int] = (1024, 1024)
 
   def setup(self):
+    """Linen's place for submodules that two methods share."""
     self.dense = [EqualizedDense(size) for size in (*self.hidden, self.w_dim)]
 
   def hidden_features(self, images: jax.Array) -> jax.Array:

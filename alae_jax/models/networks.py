@@ -53,6 +53,7 @@ class Networks:
 
   @property
   def levels(self) -> int:
+    """How many resolutions there are."""
     return len(self.resolutions)
 
   @property
@@ -110,6 +111,7 @@ class Networks:
 
   @property
   def has_hidden_features(self) -> bool:
+    """Whether E has a last hidden layer to look at."""
     return hasattr(self.encoder, 'hidden_features')
 
   def discriminate(self, params: Params, w: jax.Array) -> jax.Array:

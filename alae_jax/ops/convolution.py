@@ -22,6 +22,7 @@ _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 # A kernel's gradient sums over images and pixels: as a convolution, N and C
 # change places and the output's gradient is the kernel.
 _KERNEL_GRADIENT_LAYOUT = ('CHWN', 'IHWO', 'HWNC')
+_LARGE_MAP = 16  # side from which a border is cheap, see below
 
 
 def conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -71,12 +72,20 @@ def _split_taps(kernel: jax.Array) -> jax.Array:
 # the one for the kernel is slow on CPU. R1 differentiates twice, so a gradient
 # of our own for the first order only would not do: the two functions below
 # are each other's derivatives, and no slow one appears at any order.
+#
+# What suits CPU does not suit accelerators, whose native convolutions are
+# good. The platform is known when a function is lowered, not when it is
+# traced: so a program exported on CPU for TPU gets the TPU's branch.
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x: jax.Array, kernel: jax.Array, padding: int) -> jax.Array:
   """Stride 1: [N, H, W, I], [k, k, I, O] -> [N, H+2p-k+1, W+2p-k+1, O]."""
-  return _native(x, kernel, padding, _LAYOUT)
+  native = functools.partial(_native, padding=padding, layout=_LAYOUT)
+  if padding:
+    return native(x, kernel)
+  return jax.lax.platform_dependent(
+      x, kernel, cpu=_convolve_unpadded_on_cpu, default=native)
 
 
 def _convolve_forward(x, kernel, padding):
@@ -97,11 +106,9 @@ def _input_gradient(g: jax.Array, kernel: jax.Array, padding: int) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _kernel_gradient(x: jax.Array, g: jax.Array, padding: int) -> jax.Array:
   """[N, H, W, I], [N, H', W', O] -> [k, k, I, O], k = H + 2p - H' + 1."""
-  # The platform is known when the function is lowered, not when it is traced:
-  # a program exported on CPU for TPU gets the TPU's branch.
   return jax.lax.platform_dependent(
       x, g,
-      cpu=functools.partial(_shifted_products, padding=padding),
+      cpu=functools.partial(_kernel_gradient_on_cpu, padding=padding),
       default=functools.partial(
           _native, padding=padding, layout=_KERNEL_GRADIENT_LAYOUT))
 
@@ -124,12 +131,28 @@ def _native(x, kernel, padding, layout):
       x, kernel, (1, 1), [(padding, padding)] * 2, dimension_numbers=layout)
 
 
-def _shifted_products(x: jax.Array, g: jax.Array, padding: int) -> jax.Array:
+def _convolve_unpadded_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  """[N, H, W, I], [k, k, I, O] -> [N, H-k+1, W-k+1, O].
+
+  XLA's convolution is three times slower without padding than with it. On
+  large maps it pays to pad and to cut the border off again; on small ones the
+  border weighs more than a sum of one matrix product per tap.
+  """
+  size = kernel.shape[0]
+  height, width = x.shape[1] - size + 1, x.shape[2] - size + 1
+  if min(height, width) >= _LARGE_MAP:
+    return _native(x, kernel, 1, _LAYOUT)[:, 1:-1, 1:-1]
+  return sum(x[:, i:i + height, j:j + width] @ kernel[i, j]
+             for i in range(size) for j in range(size))
+
+
+def _kernel_gradient_on_cpu(x: jax.Array, g: jax.Array,
+                            padding: int) -> jax.Array:
   """One matrix product per tap of the kernel; see `_kernel_gradient`."""
   height, width = g.shape[1:3]
   size = x.shape[1] + 2 * padding - height + 1
   x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-  # [O, I] is faster than [I, O]: the product then transposes g, not the slice.
+  # [O, I] is faster than [I, O]: g is transposed once, not each slice of x.
   taps = [jnp.einsum('nhwo,nhwi->oi', g, x[:, i:i + height, j:j + width])
           for i in range(size) for j in range(size)]
   return jnp.stack(taps).reshape(size, size, *taps[0].shape).swapaxes(2, 3)

@@ -1,0 +1,27 @@
+"""StyleALAE on LSUN bedrooms at 256x256 (paper section 5.2, table 3).
+
+758,260 images, 2 epochs a level, 112 in all.
+
+Hardware: in the paper 8 GPUs; any number of devices that divides 32.
+Expected (paper): FID of reconstructions 15.92.
+
+  alae prepare bedroom --source BEDROOM --data_dir data --resolution 256
+  python -m alae_jax.main --config=experiments/bedroom.py --workdir=runs/bedroom
+"""
+
+from alae_jax import config as defaults
+
+
+def get_config():
+  config = defaults.default_style(levels=7)
+
+  config.data.name = 'bedroom'
+  config.data.flip = True
+
+  config.model.base_channels = 32
+
+  config.train.images = 112 * 758_260
+  config.train.batch_size = 32  # 512, 256, 128, 64 on the first levels
+
+  config.growth.images_per_level = 2 * 758_260
+  return config

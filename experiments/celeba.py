@@ -1,0 +1,29 @@
+"""StyleALAE on CelebA at 128x128 (the release's recipe).
+
+182,637 images for training and 19,939 for testing; 6 epochs a level, 80 in
+all; networks half as wide and w half as long as for the larger sets.
+
+Hardware: in the release 8 GPUs; any number of devices that divides 32.
+
+  alae prepare celeba --source CELEBA --data_dir data --resolution 128
+  python -m alae_jax.main --config=experiments/celeba.py --workdir=runs/celeba
+"""
+
+from alae_jax import config as defaults
+
+
+def get_config():
+  config = defaults.default_style(levels=6)
+
+  config.data.name = 'celeba'
+  config.data.flip = True
+
+  config.model.max_channels = 256
+  config.model.z_dim = 256
+  config.model.w_dim = 256
+
+  config.train.images = 80 * 182_637
+  config.train.batch_size = 32  # 512, 256, 128, 64 on the first levels
+
+  config.growth.images_per_level = 6 * 182_637
+  return config

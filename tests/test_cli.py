@@ -1,0 +1,142 @@
+"""The commands as a user types them."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from alae_jax import cli, loop
+from tests.runs import assert_identical, final_state, make_tiny_config
+
+ROOT = pathlib.Path(__file__).parent.parent
+MAIN = [sys.executable, '-m', 'alae_jax.main']
+DIGITS = '--config=experiments/digits.py'
+
+
+def alae(*arguments):
+  return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """A digits run of a few steps."""
+  workdir = tmp_path_factory.mktemp('trained')
+  loop.train(make_tiny_config(), str(workdir))
+  return workdir
+
+
+@pytest.mark.parametrize('verb', ['', *cli.VERBS])
+def test_help_has_an_example(verb, capsys):
+  with pytest.raises(SystemExit) as exit_:
+    alae(*verb.split(), '--help')
+  assert exit_.value.code == 0
+  if verb:
+    assert f'example: alae {verb}' in ' '.join(capsys.readouterr().out.split())
+
+
+def test_evaluate_prints_and_records(trained, capsys):
+  assert alae('evaluate', trained, '--metrics', 'probe') == 0
+  out = capsys.readouterr().out
+  assert '96 images, ema weights' in out
+  assert 'probe/svm_hidden' in out
+  record = json.loads((trained / 'metrics.jsonl').read_text().splitlines()[-1])
+  assert (record['images_seen'], record['step']) == (96, 6)
+  assert record['probe/train_images'] == 1500
+  assert record['weights'] == 'ema'
+
+
+@pytest.mark.parametrize(('arguments', 'said'), [
+    (['evaluate', '{run}', '--metrics', 'fidd'], "no metric 'fidd'"),
+    (['evaluate', 'nowhere', '--metrics', 'probe'], 'nowhere'),
+    (['evaluate', '{run}', '--metrics', 'probe', '--wieghts=ema'], '--wieghts'),
+    (['train', DIGITS], '--workdir is missing'),
+    (['train', DIGITS, '--workdir=x', '--config.train.imges=1'], 'images'),
+    (['train', DIGITS, '--workdir=x', '--config.train.batch_size=12'],
+     'divisible by the 8 devices'),
+    (['train', DIGITS, '--workdir={run}/config.json',
+      '--config.train.batch_size=8'], 'is a file'),
+])
+def test_mistakes_are_told_in_one_line(trained, capsys, arguments, said):
+  status = alae(*(word.format(run=trained) for word in arguments))
+  captured = capsys.readouterr()
+  assert status == 2
+  assert said in captured.err
+  assert captured.err.count('\n') == 1
+  assert not pathlib.Path('x').exists()
+
+
+def test_an_unknown_verb_is_refused(capsys):
+  with pytest.raises(SystemExit) as exit_:
+    alae('evalute')
+  assert exit_.value.code == 2
+  assert 'evaluate' in capsys.readouterr().err
+
+
+def test_dry_run_tells_and_trains_nothing(capsys, tmp_path):
+  assert alae('train', DIGITS, '--dry-run', f'--workdir={tmp_path}/run',
+              '--config.train.batch_size=104') == 0
+  out = capsys.readouterr().out
+  for word in ('train.batch_size = 104', 'parameters: ', 'MiB', '8 x cpu',
+               'steps of 104 images'):
+    assert word in out
+  assert not (tmp_path / 'run').exists()
+
+
+def main_job(workdir, *overrides):
+  """Starts `python -m alae_jax.main` on one device, as a user would."""
+  return subprocess.Popen(
+      [*MAIN, DIGITS, f'--workdir={workdir}', *overrides], cwd=ROOT,
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def newest_checkpoint(workdir):
+  names = [int(path.name) for path in (workdir / 'checkpoints').glob('*')
+           if path.name.isdigit()]
+  return max(names, default=0)
+
+
+@pytest.mark.slow
+def test_the_shipped_config_learns_digits(tmp_path):
+  """The README's first command, shortened to a sixth."""
+  job = main_job(tmp_path, '--config.train.images=150000')
+  out, _ = job.communicate(timeout=600)
+  assert job.returncode == 0, out
+  records = [json.loads(line) for line in
+             (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+  assert records[-1]['probe/1nn_w'] > 0.75
+  assert records[-1]['probe/1nn_hidden'] > 0.9
+  losses = [r['loss_latent'] for r in records if 'loss_latent' in r]
+  assert losses[-1] < 0.3 * losses[0]
+  assert 'finished' in out
+
+
+@pytest.mark.slow
+def test_random_kills_change_nothing(tmp_path):
+  """SIGKILL at random moments: the end is bit-identical."""
+  kills = int(os.environ.get('ALAE_KILLS', '4'))
+  overrides = ['--config.train.images=60000', '--config.evaluation.at_end=()',
+               '--config.log.checkpoint_images=2000',
+               '--config.log.pictures_images=20000']
+  undisturbed, killed = tmp_path / 'undisturbed', tmp_path / 'killed'
+  began = time.monotonic()
+  out, _ = main_job(undisturbed, *overrides).communicate(timeout=600)
+  lasts = time.monotonic() - began
+  moments = random.Random(kills)
+  for _ in range(kills):
+    job = main_job(killed, *overrides)
+    try:
+      job.communicate(timeout=moments.uniform(0.3, 1.0) * lasts)
+    except subprocess.TimeoutExpired:
+      job.send_signal(signal.SIGKILL)
+      job.communicate()
+  job = main_job(killed, *overrides)
+  out, _ = job.communicate(timeout=600)
+  assert job.returncode == 0, out
+  assert newest_checkpoint(killed) == newest_checkpoint(undisturbed) == 60_000
+  assert_identical(final_state(undisturbed), final_state(killed))

@@ -1,0 +1,109 @@
+"""A StyleALAE that grows: resumed, on other devices, and step by step."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from alae_jax import config as config_lib
+from alae_jax import loop, runs, watch
+from alae_jax import step as step_lib
+from alae_jax.data import prepare
+from alae_jax.growth import build_schedule
+from alae_jax.models.networks import build_networks
+from tests.example_data import write_images
+from tests.runs import assert_identical, final_state
+from tests.test_step import assert_trees_close, fresh_state, mesh_of, put
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('pictures')
+  write_images(folder, count=20, side=16)
+  data_dir = tmp_path_factory.mktemp('data')
+  prepare.prepare('tiny', str(folder), str(data_dir), resolution=16,
+                  test_images=4)
+  return str(data_dir)
+
+
+@pytest.fixture
+def growing(data_dir):
+  """4x4, 8x8 and 16x16 in batches of 16, 8 and 8; each fades for 24 images."""
+  config = config_lib.default_style(levels=3)
+  config.data.name = 'tiny'
+  config.data.data_dir = data_dir
+  config.data.flip = True
+  config.model.base_channels = 4
+  config.model.max_channels = 8
+  config.model.z_dim = 6
+  config.model.w_dim = 6
+  config.model.mapping_layers = 2
+  config.train.images = 144
+  config.growth.images_per_level = 48
+  config.growth.batch_sizes = (16, 8)
+  config.log.metrics_images = 16
+  config.log.pictures_images = 48
+  config.log.checkpoint_images = 16
+  return config
+
+
+class Killed(BaseException):
+  pass
+
+
+@pytest.mark.slow
+def test_a_growing_run_resumes_bit_identically(growing, tmp_path, monkeypatch):
+  """Killed in the middle of two fades, at a level's end and after it."""
+  whole, killed = str(tmp_path / 'whole'), str(tmp_path / 'killed')
+  loop.train(growing, whole)
+  after_step = watch.Watch.after_step
+  for images in (48, 56, 72, 112):
+    with monkeypatch.context() as patch:
+
+      def disturbed(self, state, metrics, images_seen, stop, last=images):
+        after_step(self, state, metrics, images_seen, stop)
+        if images_seen == last:
+          raise Killed
+
+      patch.setattr(watch.Watch, 'after_step', disturbed)
+      with pytest.raises(Killed):
+        loop.train(growing, killed)
+  loop.train(growing, killed)
+  assert_identical(final_state(whole), final_state(killed))
+  records = runs.read_records(runs.open_folder(killed).metrics)
+  assert [r['resolution'] for r in records] == [4] * 3 + [8] * 3 + [16] * 3
+  assert records[2]['blend'] == 1.0  # the first level does not fade
+  assert 0 < records[3]['blend'] < records[4]['blend'] == 1.0
+  names = {path.name for path in runs.open_folder(whole).pictures.iterdir()}
+  assert {f'samples_{n:09d}.png' for n in (0, 48, 96, 144)} <= names
+
+
+@pytest.mark.slow
+def test_eight_devices_grow_as_one_does(growing):
+  growing.growth.batch_sizes = (16, 16)
+  networks = build_networks(growing)
+  fading = build_schedule(growing)[1]
+  images = np.random.default_rng(0).integers(
+      0, 256, (16, 8, 8, 3), dtype=np.uint8)
+  results = []
+  for devices in (1, 8):
+    mesh = mesh_of(devices)
+    step = step_lib.build_step(
+        networks, step_lib.step_options(growing), fading, mesh)
+    state = fresh_state(networks, mesh)
+    for blend in (0.25, 0.5, 1.0):
+      state, metrics = step(state, put(mesh, images), np.float32(blend))
+    assert step._cache_size() == 1  # the blend is traced
+    results.append((state.params, state.ema, metrics))
+  assert_trees_close(results[0], results[1], 2e-4)
+
+
+def test_a_level_begins_with_fresh_moments(growing):
+  networks = build_networks(growing)
+  run = loop.Run(growing, None, networks, mesh_of(1), build_schedule(growing),
+                 None)
+  state = fresh_state(networks, run.mesh)
+  used = dataclasses.replace(state, opt_state=jax.tree.map(
+      lambda leaf: leaf + 1, state.opt_state))
+  assert_identical(loop.reset_optimizer(run, used).opt_state, state.opt_state)
