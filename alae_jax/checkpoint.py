@@ -28,9 +28,10 @@ class Checkpoints:
     policies = [checkpoint_managers.LatestN(keep_last)]
     if keep_images:
       policies.append(checkpoint_managers.EveryNStepsClosest(keep_images))
-    self._path = path
+    # Orbax writes to an absolute path only.
+    self._path = path if '://' in str(path) else path.absolute()
     self._manager = ocp.CheckpointManager(
-        path,
+        self._path,
         options=ocp.CheckpointManagerOptions(
             preservation_policy=checkpoint_managers.AnyPreservationPolicy(
                 policies),

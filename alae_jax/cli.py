@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from absl import logging
 
-from alae_jax import __version__
+from alae_jax import __version__, exporting
 from alae_jax import main as train_command
 from alae_jax.commands import (
     directions,
@@ -22,23 +22,33 @@ from alae_jax.commands import (
 )
 from alae_jax.data import prepare
 from alae_jax.errors import UserError, exit_status
+from alae_jax.interop import importing
 
 
 @dataclasses.dataclass(frozen=True)
 class Verb:
-  """A verb: what it says of itself, its arguments and what it does."""
+  """A verb: what it says of itself, its arguments and what it does.
+
+  Attributes:
+    summary: one line.
+    example: a whole command.
+    add_arguments: to a parser of its own.
+    run: takes the arguments; with `overrides` also what the parser left over.
+    overrides: whether it takes --config.section.field=value.
+  """
 
   summary: str
   example: str
   add_arguments: Callable[[argparse.ArgumentParser], None]
-  run: Callable[[argparse.Namespace], None] | None = None
+  run: Callable[..., None]
+  overrides: bool = False
 
 
 VERBS = {
     'train': Verb(
         'train, or continue what the run folder holds',
         'alae train --config=experiments/digits.py --workdir=runs/digits',
-        train_command.add_arguments),
+        train_command.add_arguments, train_command.run, overrides=True),
     'prepare': Verb(
         'make a dataset to train on',
         'alae prepare mnist --data_dir data',
@@ -71,6 +81,14 @@ VERBS = {
         'find directions in w, from labels or without',
         'alae directions runs/faces --method labels --labels smiles.csv '
         '--out found', directions.add_arguments, directions.run),
+    'import': Verb(
+        "make a run folder of a checkpoint of the authors' PyTorch release",
+        'alae import model_194.pth --workdir runs/ffhq',
+        importing.add_arguments, importing.run, overrides=True),
+    'export': Verb(
+        'write a trained model in a format of others',
+        'alae export runs/ffhq --format release --out exported',
+        exporting.add_arguments, exporting.run),
 }
 
 
@@ -114,8 +132,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   verb = VERBS[args.verb]
 
   def command() -> None:
-    if verb.run is None:
-      train_command.run(args, rest)
+    if verb.overrides:
+      verb.run(args, rest)
     elif rest:
       raise UserError(f'unknown argument {rest[0]}; see alae {args.verb} '
                       '--help')

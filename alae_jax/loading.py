@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from ml_collections import ConfigDict
+
 from alae_jax import config as config_lib
 from alae_jax import mesh as mesh_lib
 from alae_jax import runs
@@ -10,7 +12,7 @@ from alae_jax.checkpoint import Checkpoints
 from alae_jax.errors import UserError
 from alae_jax.growth import build_schedule, segment_at, steps_at
 from alae_jax.model import Model
-from alae_jax.models.networks import build_networks
+from alae_jax.models.networks import Networks, build_networks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +32,23 @@ class LoadedRun:
   weights: str
 
 
+@dataclasses.dataclass(frozen=True)
+class StoredState:
+  """All of a checkpoint, and what it takes to use it.
+
+  Attributes:
+    config: of the run.
+    networks: that the config describes.
+    state: with the live networks and their moving average.
+    images_seen: of the checkpoint.
+  """
+
+  config: ConfigDict
+  networks: Networks
+  state: state_lib.TrainState
+  images_seen: int
+
+
 def load(path: str, weights: str | None = None) -> Model:
   """The model of a run folder, at its newest checkpoint.
 
@@ -45,6 +64,26 @@ def load(path: str, weights: str | None = None) -> Model:
 
 def load_run(path: str, weights: str | None = None) -> LoadedRun:
   """Like `load`, with the checkpoint's place in the run."""
+  stored = load_state(path)
+  config, images_seen = stored.config, stored.images_seen
+  weights = weights or ('ema' if config.evaluation.use_ema else 'live')
+  schedule = build_schedule(config)
+  # The state after a level's last step is still of that level.
+  segment = segment_at(schedule, images_seen - 1)
+  state = stored.state
+  model = Model(
+      config, stored.networks, state.ema if weights == 'ema' else state.params,
+      state.mean_w, segment.level, segment.blend(images_seen),
+      mesh_lib.local_mesh())
+  return LoadedRun(model, images_seen, steps_at(schedule, images_seen), weights)
+
+
+def load_state(path: str) -> StoredState:
+  """The newest checkpoint of a run folder, whole, on this process's devices.
+
+  Raises:
+    UserError: the folder holds no model.
+  """
   folder = runs.open_folder(path)
   config = config_lib.load(folder.config)
   config_lib.validate(config)
@@ -53,15 +92,7 @@ def load_run(path: str, weights: str | None = None) -> LoadedRun:
   images_seen = checkpoints.latest()
   if images_seen is None:
     raise UserError(f'{path} has no checkpoint yet: train it first')
-  mesh = mesh_lib.local_mesh()
   state = checkpoints.restore(images_seen, state_lib.abstract_state(
-      networks, mesh_lib.replicated(mesh)))
+      networks, mesh_lib.replicated(mesh_lib.local_mesh())))
   checkpoints.close()
-  weights = weights or ('ema' if config.evaluation.use_ema else 'live')
-  schedule = build_schedule(config)
-  # The state after a level's last step is still of that level.
-  segment = segment_at(schedule, images_seen - 1)
-  model = Model(
-      config, networks, state.ema if weights == 'ema' else state.params,
-      state.mean_w, segment.level, segment.blend(images_seen), mesh)
-  return LoadedRun(model, images_seen, steps_at(schedule, images_seen), weights)
+  return StoredState(config, networks, state, images_seen)

@@ -4,8 +4,9 @@ import pytest
 from etils import epath
 
 from alae_jax import config as config_lib
+from alae_jax import runs
+from alae_jax.config_file import read_config
 from alae_jax.errors import UserError
-from alae_jax.main import read_config
 
 DIGITS = 'experiments/digits.py'
 
@@ -95,6 +96,18 @@ def test_a_run_may_become_longer_but_not_shorter(tiny_config, tmp_path):
   config_lib.check_continues(tiny_config, stored, where)
   with pytest.raises(UserError, match=r'train\.images'):
     config_lib.check_continues(stored, tiny_config, where)
+
+
+def test_a_runs_config_is_a_config_file(tiny_config, tmp_path):
+  folder = runs.RunFolder(epath.Path(tmp_path))
+  runs.write_config(folder, tiny_config)
+  path = str(folder.config)
+  assert read_config(path) == tiny_config
+  assert read_config(path, ['--config.train.seed=7']).train.seed == 7
+  with pytest.raises(UserError, match='Did you mean "images"'):
+    read_config(path, ['--config.train.imges=1'])
+  with pytest.raises(UserError, match=r'nowhere\.json is not a config'):
+    read_config('nowhere.json')
 
 
 def test_the_batch_follows_from_the_devices_of_the_first_start():

@@ -1,0 +1,77 @@
+"""--config=FILE and --config.section.field=value of the command line."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags
+from etils import epath
+from ml_collections import ConfigDict, config_flags
+
+from alae_jax import config as config_lib
+from alae_jax.errors import UserError
+
+
+def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
+  """Loads a config file and overrides fields of it.
+
+  Args:
+    path: of a Python file with a function get_config(), or a run's
+      config.json.
+    overrides: --config.section.field=value, as on the command line.
+
+  Raises:
+    UserError: no such file, no such field or a value of another type.
+  """
+  if path.endswith('.json'):
+    return override(config_lib.load(epath.Path(path)), overrides)
+  _check_words(overrides)
+  if not path.endswith('.py') or not epath.Path(path).is_file():
+    raise UserError(f'--config={path} is neither a Python file nor a '
+                    "run's config.json: give one of experiments/, or your own")
+  return _parse(config_flags.DEFINE_config_file,
+                ['alae', f'--config={path}', *overrides], path)
+
+
+def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
+  """Sets fields of a config in place.
+
+  Args:
+    config: as `config.default` shapes it.
+    overrides: --config.section.field=value, as on the command line.
+
+  Returns:
+    The config, locked.
+
+  Raises:
+    UserError: no such field or a value of another type.
+  """
+  _check_words(overrides)
+  define = functools.partial(config_flags.DEFINE_config_dict, config=config)
+  return _parse(define, ['alae', *overrides])
+
+
+def _check_words(overrides: Sequence[str]) -> None:
+  for word in overrides:
+    if word.startswith('-') and not word.startswith('--config.'):
+      raise UserError(f'unknown argument {word}; see --help')
+
+
+def _parse(define: Callable[..., Any], words: list[str],
+           path: str = '') -> ConfigDict:
+  """The config that a command line gives with a flag `config` as defined."""
+  values = flags.FlagValues()
+  try:
+    define(name='config', lock_config=True, flag_values=values, sys_argv=words)
+    rest = values(words)
+    config = values['config'].value
+  except (AttributeError, KeyError) as error:
+    if 'get_config' in str(error):
+      raise UserError(f'{path} has no function get_config()') from error
+    raise UserError(
+        f'no such config field: {config_lib.one_line(error)}') from error
+  except (OSError, TypeError, ValueError, flags.Error) as error:
+    raise UserError(config_lib.one_line(error)) from error
+  if len(rest) > 1:
+    raise UserError(f'unexpected argument {rest[1]!r}; see --help')
+  return config
