@@ -88,21 +88,21 @@ def test_derivatives_agree_with_differences(pair):
               modes=['rev'], rtol=1e-4)
 
 
-def test_both_platform_branches_of_the_kernel_gradient_agree():
-  x, kernel = sample()
-  g = draw(2, 4, 6, 5, seed=2)
-  products = convolution._kernel_gradient_on_cpu(x, g, 1)
-  native = convolution._native(x, g, 1, convolution._KERNEL_GRADIENT_LAYOUT)
+def test_both_branches_of_the_kernel_gradient_agree():
+  x, g = draw(2, 4, 6, 3), draw(2, 4, 6, 5, seed=2)
+  products, native = (branch(x, g, 1, convolution._CORRELATED) for branch in (
+      convolution._products_on_cpu, convolution._native))
   np.testing.assert_allclose(products, native, atol=1e-12)
-  assert products.shape == kernel.shape
+  assert products.shape == (3, 3, 3, 5)
 
 
-@pytest.mark.parametrize('shape', [(2, 5, 7, 3), (1, 17, 18, 2)])
-def test_both_platform_branches_without_padding_agree(shape):
-  x, kernel = draw(*shape), draw(2, 2, shape[-1], 4)
-  native = convolution._native(x, kernel, 0, convolution._LAYOUT)
-  np.testing.assert_allclose(
-      convolution._convolve_unpadded_on_cpu(x, kernel), native, atol=1e-12)
+@pytest.mark.parametrize('layout', [convolution._FORWARD, convolution._TURNED])
+@pytest.mark.parametrize('shape', [(2, 5, 7, 3), (1, 17, 18, 3)])
+def test_both_branches_without_padding_agree(shape, layout):
+  x, kernel = draw(*shape), draw(2, 2, 3, 3)
+  native, ours = (branch(x, kernel, 0, layout) for branch in (
+      convolution._native, convolution._convolve_on_cpu))
+  np.testing.assert_allclose(ours, native, atol=1e-12)
 
 
 @pytest.mark.parametrize('dtype', [np.float32, jnp.bfloat16])

@@ -18,10 +18,11 @@ import functools
 import jax
 import jax.numpy as jnp
 
-_LAYOUT = ('NHWC', 'HWIO', 'NHWC')
-# A kernel's gradient sums over images and pixels: as a convolution, N and C
-# change places and the output's gradient is the kernel.
-_KERNEL_GRADIENT_LAYOUT = ('CHWN', 'IHWO', 'HWNC')
+# What the axes of both operands and of the result stand for.
+_FORWARD = ('NHWC', 'HWIO', 'NHWC')
+_TURNED = ('NHWC', 'HWOI', 'NHWC')  # input and output channels change places
+_CORRELATED = ('CHWN', 'IHWO', 'HWNC')  # sums over images and pixels
+
 _LARGE_MAP = 16  # side from which a border is cheap, see below
 
 
@@ -68,91 +69,95 @@ def _split_taps(kernel: jax.Array) -> jax.Array:
   return kernel.reshape(2, 2, 2, 2, *kernel.shape[2:])
 
 
-# jax differentiates a convolution into convolutions with other layouts, and
-# the one for the kernel is slow on CPU. R1 differentiates twice, so a gradient
-# of our own for the first order only would not do: the two functions below
-# are each other's derivatives, and no slow one appears at any order.
-#
-# What suits CPU does not suit accelerators, whose native convolutions are
-# good. The platform is known when a function is lowered, not when it is
-# traced: so a program exported on CPU for TPU gets the TPU's branch.
+# <_convolve(x, kernel), g> is linear in x, kernel and g, and the functions
+# below are its derivatives by g, x and kernel. The derivatives of each are the
+# other two, so the second derivative that R1 needs meets nothing else. That
+# lets us choose how each is computed: XLA:CPU is several times slower at the
+# kernel's gradient, and at convolving without padding, than at matrix products.
+# Accelerators are good at all three. The platform is known when a function is
+# lowered, not when it is traced: a program exported on CPU for TPU gets the
+# TPU's branches.
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x: jax.Array, kernel: jax.Array, padding: int) -> jax.Array:
   """Stride 1: [N, H, W, I], [k, k, I, O] -> [N, H+2p-k+1, W+2p-k+1, O]."""
-  native = functools.partial(_native, padding=padding, layout=_LAYOUT)
-  if padding:
-    return native(x, kernel)
-  return jax.lax.platform_dependent(
-      x, kernel, cpu=_convolve_unpadded_on_cpu, default=native)
+  return _by_platform(_convolve_on_cpu, _native, padding, _FORWARD)(x, kernel)
 
 
-def _convolve_forward(x, kernel, padding):
-  return _convolve(x, kernel, padding), (x, kernel)
-
-
-def _convolve_backward(padding, residuals, g):
-  x, kernel = residuals
-  return _input_gradient(g, kernel, padding), _kernel_gradient(x, g, padding)
-
-
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _input_gradient(g: jax.Array, kernel: jax.Array, padding: int) -> jax.Array:
-  """The convolution of g with the kernel turned by 180 degrees."""
-  turned = kernel[::-1, ::-1].swapaxes(2, 3)
-  return _convolve(g, turned, kernel.shape[0] - 1 - padding)
+  """[N, H', W', O], [k, k, I, O] -> [N, H, W, I]; see `_convolve`."""
+  kernel = kernel[::-1, ::-1]
+  padding = kernel.shape[0] - 1 - padding
+  return _by_platform(_convolve_on_cpu, _native, padding, _TURNED)(g, kernel)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _kernel_gradient(x: jax.Array, g: jax.Array, padding: int) -> jax.Array:
-  """[N, H, W, I], [N, H', W', O] -> [k, k, I, O], k = H + 2p - H' + 1."""
-  return jax.lax.platform_dependent(
-      x, g,
-      cpu=functools.partial(_kernel_gradient_on_cpu, padding=padding),
-      default=functools.partial(
-          _native, padding=padding, layout=_KERNEL_GRADIENT_LAYOUT))
+  """[N, H, W, I], [N, H', W', O] -> [k, k, I, O]; see `_convolve`."""
+  return _by_platform(_products_on_cpu, _native, padding, _CORRELATED)(x, g)
 
 
-def _kernel_gradient_forward(x, g, padding):
-  return _kernel_gradient(x, g, padding), (x, g)
+_convolve.defvjp(
+    lambda x, kernel, padding: (_convolve(x, kernel, padding), (x, kernel)),
+    lambda padding, inputs, g: (
+        _input_gradient(g, inputs[1], padding),
+        _kernel_gradient(inputs[0], g, padding)))
+_input_gradient.defvjp(
+    lambda g, kernel, padding: (_input_gradient(g, kernel, padding),
+                                (g, kernel)),
+    lambda padding, inputs, x: (
+        _convolve(x, inputs[1], padding),
+        _kernel_gradient(x, inputs[0], padding)))
+_kernel_gradient.defvjp(
+    lambda x, g, padding: (_kernel_gradient(x, g, padding), (x, g)),
+    lambda padding, inputs, kernel: (
+        _input_gradient(inputs[1], kernel, padding),
+        _convolve(inputs[0], kernel, padding)))
 
 
-def _kernel_gradient_backward(padding, residuals, kernel):
-  x, g = residuals
-  return _input_gradient(g, kernel, padding), _convolve(x, kernel, padding)
+def _by_platform(cpu, default, *options):
+  def run(*arrays):
+    return jax.lax.platform_dependent(
+        *arrays, cpu=lambda *arrays: cpu(*arrays, *options),
+        default=lambda *arrays: default(*arrays, *options))
+  return run
 
 
-_convolve.defvjp(_convolve_forward, _convolve_backward)
-_kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)
-
-
-def _native(x, kernel, padding, layout):
+def _native(x: jax.Array, kernel: jax.Array, padding: int,
+            layout: tuple[str, str, str]) -> jax.Array:
   return jax.lax.conv_general_dilated(
       x, kernel, (1, 1), [(padding, padding)] * 2, dimension_numbers=layout)
 
 
-def _convolve_unpadded_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
-  """[N, H, W, I], [k, k, I, O] -> [N, H-k+1, W-k+1, O].
+def _convolve_on_cpu(x: jax.Array, kernel: jax.Array, padding: int,
+                     layout: tuple[str, str, str]) -> jax.Array:
+  """`_native`, which is three times slower without padding than with it.
 
-  XLA's convolution is three times slower without padding than with it. On
-  large maps it pays to pad and to cut the border off again; on small ones the
-  border weighs more than a sum of one matrix product per tap.
+  On large maps it pays to pad all the same and to cut the border off; on small
+  ones the border weighs more than a sum of one matrix product per tap.
   """
+  if padding:
+    return _native(x, kernel, padding, layout)
   size = kernel.shape[0]
   height, width = x.shape[1] - size + 1, x.shape[2] - size + 1
   if min(height, width) >= _LARGE_MAP:
-    return _native(x, kernel, 1, _LAYOUT)[:, 1:-1, 1:-1]
-  return sum(x[:, i:i + height, j:j + width] @ kernel[i, j]
+    return _native(x, kernel, 1, layout)[:, 1:-1, 1:-1]
+  taps = kernel if layout == _FORWARD else kernel.swapaxes(2, 3)
+  return sum(x[:, i:i + height, j:j + width] @ taps[i, j]
              for i in range(size) for j in range(size))
 
 
-def _kernel_gradient_on_cpu(x: jax.Array, g: jax.Array,
-                            padding: int) -> jax.Array:
-  """One matrix product per tap of the kernel; see `_kernel_gradient`."""
+def _products_on_cpu(x: jax.Array, g: jax.Array, padding: int,
+                     _layout: tuple[str, str, str]) -> jax.Array:
+  """`_kernel_gradient` by one matrix product per tap of the kernel."""
   height, width = g.shape[1:3]
   size = x.shape[1] + 2 * padding - height + 1
   x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
   # [O, I] is faster than [I, O]: g is transposed once, not each slice of x.
   taps = [jnp.einsum('nhwo,nhwi->oi', g, x[:, i:i + height, j:j + width])
           for i in range(size) for j in range(size)]
-  return jnp.stack(taps).reshape(size, size, *taps[0].shape).swapaxes(2, 3)
+  # Transposing is slow where it is fused with what is done to kernels.
+  taps = jax.lax.optimization_barrier(jnp.stack(taps).swapaxes(1, 2))
+  return taps.reshape(size, size, *taps.shape[1:])
