@@ -179,10 +179,11 @@ def train_segment(run: Run, segment: Segment, state: TrainState,
   batches = device_batches(run, segment, images_seen)
   telemetry.restart_clock()
   while images_seen < segment.end:
-    with jax.transfer_guard('disallow'):
-      blend = jax.device_put(np.float32(segment.blend(images_seen)),
-                             mesh_lib.replicated(run.mesh))
-      state, metrics = step(state, next(batches), blend)
+    batch = next(batches)
+    blend = jax.device_put(np.float32(segment.blend(images_seen)),
+                           mesh_lib.replicated(run.mesh))
+    with jax.transfer_guard('disallow'):  # nothing else travels unasked
+      state, metrics = step(state, batch, blend)
     images_seen += segment.batch_size
     stop = preemption.reached(images_seen)
     watch.after_step(state, metrics, images_seen, stop)

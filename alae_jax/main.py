@@ -7,6 +7,7 @@ overridden on the command line: --config.train.seed=1
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -31,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       '--dry-run', action='store_true',
       help='print the resolved config, sizes, steps and memory; train nothing')
   parser.add_argument(
-      '--distributed', action='store_true',
-      help='join the other processes of a pod or cluster before training '
-      '(jax.distributed.initialize)')
+      '--distributed', nargs='?', const='', metavar='HOST:PORT,N,I',
+      help='join the other processes of a TPU pod, SLURM or MPI job; elsewhere '
+      'say where process 0 listens, how many there are, and which this is')
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
@@ -44,14 +45,35 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     overrides: what the parser left over, --config.section.field=value.
   """
   config = read_config(args.config, overrides)
-  if args.distributed:
-    jax.distributed.initialize()
+  if args.distributed is not None:
+    join_processes(args.distributed)
   if args.dry_run:
     print(dry_run.describe(config))
   elif not args.workdir:
     raise UserError('--workdir is missing: name the folder of the run')
   else:
     loop.train(config, args.workdir)
+
+
+def join_processes(address: str) -> None:
+  """Connects the processes of a job, which must all be started.
+
+  Args:
+    address: 'HOST:PORT,N,I', or '' where jax can find out.
+
+  Raises:
+    UserError: it is something else, or jax can't find out.
+  """
+  if not address:
+    try:
+      return jax.distributed.initialize()
+    except ValueError as error:
+      raise UserError(f'--distributed: {error} Give HOST:PORT,N,I') from error
+  match = re.fullmatch(r'([^,]+:\d+),(\d+),(\d+)', address)
+  if not match or int(match[3]) >= int(match[2]):
+    raise UserError(f'--distributed={address}: it must be HOST:PORT,N,I, as '
+                    '10.0.0.1:1234,4,0 for the first of four processes')
+  return jax.distributed.initialize(match[1], int(match[2]), int(match[3]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

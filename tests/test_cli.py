@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from alae_jax import cli, loop
 from tests.runs import assert_identical, final_state, make_tiny_config
+from tests.test_step import assert_trees_close
 
 ROOT = pathlib.Path(__file__).parent.parent
 MAIN = [sys.executable, '-m', 'alae_jax.main']
@@ -140,3 +142,26 @@ def test_random_kills_change_nothing(tmp_path):
   assert job.returncode == 0, out
   assert newest_checkpoint(killed) == newest_checkpoint(undisturbed) == 60_000
   assert_identical(final_state(undisturbed), final_state(killed))
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path):
+  """A job of two processes with a device each, against one process."""
+  overrides = ['--config.train.images=2000', '--config.evaluation.at_end=()']
+  with socket.socket() as server:
+    server.bind(('localhost', 0))
+    port = server.getsockname()[1]
+  jobs = [main_job(tmp_path / 'two', *overrides,
+                   f'--distributed=localhost:{port},2,{i}') for i in range(2)]
+  jobs.append(main_job(tmp_path / 'one', *overrides))
+  outs = [job.communicate(timeout=600)[0] for job in jobs]
+  assert [job.returncode for job in jobs] == [0, 0, 0], outs
+  two, one = (final_state(tmp_path / name) for name in ('two', 'one'))
+  assert_trees_close(two.params, one.params, 2e-3)
+  assert_trees_close(two.mean_w, one.mean_w, 2e-3)
+
+
+@pytest.mark.parametrize('address', ['somewhere', 'localhost:1,2', 'h:1,2,2'])
+def test_a_wrong_address_is_refused(address, capsys):
+  assert alae('train', DIGITS, '--workdir=x', f'--distributed={address}') == 2
+  assert address in capsys.readouterr().err
