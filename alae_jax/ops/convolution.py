@@ -145,8 +145,9 @@ def _convolve_on_cpu(x: jax.Array, kernel: jax.Array, padding: int,
   if min(height, width) >= _LARGE_MAP:
     return _native(x, kernel, 1, layout)[:, 1:-1, 1:-1]
   taps = kernel if layout == _FORWARD else kernel.swapaxes(2, 3)
-  return sum(x[:, i:i + height, j:j + width] @ taps[i, j]
-             for i in range(size) for j in range(size))
+  products = [x[:, i:i + height, j:j + width] @ taps[i, j]
+              for i in range(size) for j in range(size)]
+  return sum(products[1:], start=products[0])
 
 
 def _products_on_cpu(x: jax.Array, g: jax.Array, padding: int,
