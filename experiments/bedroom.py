@@ -3,6 +3,7 @@
 758,260 images, 2 epochs a level, 112 in all.
 
 Hardware: in the paper 8 GPUs; any number of devices that divides 32.
+Time: not measured.
 Expected (paper): FID of reconstructions 15.92.
 
   alae prepare bedroom --source BEDROOM --data_dir data --resolution 256
