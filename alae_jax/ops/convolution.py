@@ -10,7 +10,8 @@ identities make the resampling convolutions 2.25 times cheaper than they read:
 
 Both are done here as a stride-1 convolution with a 2x2 kernel between the
 layouts [H, W, C] and [H/2, W/2, 4C], so that every convolution, and every
-derivative of one, is a stride-1 convolution.
+derivative of one, is a stride-1 convolution. On the smallest maps making the
+4x4 kernel costs more than it saves, and they are done as they read.
 """
 
 import functools
@@ -18,11 +19,16 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from alae_jax.ops.resample import downsample, upsample
+
 # What the axes of both operands and of the result stand for.
 _FORWARD = ('NHWC', 'HWIO', 'NHWC')
 _TURNED = ('NHWC', 'HWOI', 'NHWC')  # input and output channels change places
 _CORRELATED = ('CHWN', 'IHWO', 'HWNC')  # sums over images and pixels
 
+# Pixels of the larger map, over the batch, from which a 4x4 kernel is worth
+# making: what it saves grows with the map, what it costs is the kernel's size.
+_WORTHWHILE_PIXELS = 4096
 _LARGE_MAP = 16  # side from which a border is cheap, see below
 
 
@@ -34,6 +40,8 @@ def conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def upsample_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
   """conv2d(nearest x2 of x): [N, H, W, I], [3, 3, I, O] -> [N, 2H, 2W, O]."""
   n, h, w, _ = x.shape
+  if 4 * n * h * w < _WORTHWHILE_PIXELS:
+    return conv2d(upsample(x), kernel)
   inputs, outputs = kernel.shape[2:]
   # Of the two outputs a window makes, the first has the odd taps.
   phases = _split_taps(_shift_sum(kernel))[:, ::-1, :, ::-1]
@@ -47,6 +55,8 @@ def upsample_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def downsample_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
   """2x2 means of conv2d: [N, 2H, 2W, I], [3, 3, I, O] -> [N, H, W, O]."""
   n, h, w, _ = x.shape
+  if n * h * w < _WORTHWHILE_PIXELS:
+    return downsample(conv2d(x, kernel))
   inputs, outputs = kernel.shape[2:]
   taps = _split_taps(_shift_sum(kernel) / 4).transpose(0, 2, 1, 3, 4, 5)
   x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
