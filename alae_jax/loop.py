@@ -174,6 +174,7 @@ def train_segment(run: Run, segment: Segment, state: TrainState,
                 run.checkpoints, snapshots, telemetry)
   if images_seen == segment.start:
     state = reset_optimizer(run, state)
+  if images_seen == 0:
     watch.draw(state, images_seen)
   step = compile_step(run, segment, state, telemetry)
   batches = device_batches(run, segment, images_seen)

@@ -107,10 +107,10 @@ def test_images_with_noise(case):
   draw = jax.jit(lambda params, styles, noise: generate(
       case, params, styles, noise))
   styles = case.networks.broadcast(case.golden['w'])
-  expect(case, 'img_noise', draw(case.params, styles, case.noise('noise')))
-  if 'img_noise_bc' in case.golden:  # one plane a layer; not for every case
-    expect(case, 'img_noise_bc',
-           draw(case.params, styles, case.noise('noise_bc')))
+  # Not every case has both: a plane for each image, or one for a layer.
+  for kind in ('noise', 'noise_bc'):
+    if f'img_{kind}' in case.golden:
+      expect(case, f'img_{kind}', draw(case.params, styles, case.noise(kind)))
 
 
 def test_codes_and_judgements(case):
