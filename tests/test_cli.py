@@ -1,6 +1,5 @@
 """The commands as a user types them."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -118,11 +118,22 @@ def test_the_shipped_config_learns_digits(tmp_path):
   assert 'finished' in out
 
 
+def wait_until_it_trains(job, workdir):
+  """Returns when the job's step has been compiled, or the job is over."""
+  log = workdir / 'log.txt'
+  before = log.read_text().count('compiled in') if log.exists() else 0
+  for _ in range(1200):
+    if job.poll() is not None or (
+        log.exists() and log.read_text().count('compiled in') > before):
+      return
+    time.sleep(0.1)
+
+
 @pytest.mark.slow
 def test_random_kills_change_nothing(tmp_path):
   """SIGKILL at random moments: the end is bit-identical."""
   kills = int(os.environ.get('ALAE_KILLS', '4'))
-  images = 60_000 * (kills + 1)  # too many to be seen between the kills
+  images = 45_000 * (kills + 1)  # too many to be seen between the kills
   overrides = [f'--config.train.images={images}',
                '--config.evaluation.at_end=()',
                '--config.log.checkpoint_images=5000']
@@ -132,14 +143,15 @@ def test_random_kills_change_nothing(tmp_path):
   killed_at = []
   for _ in range(kills):
     job = main_job(killed, *overrides)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-      job.communicate(timeout=moments.uniform(3, 8))
+    wait_until_it_trains(job, killed)
+    time.sleep(moments.uniform(0, 3))
     if job.poll() is None:
       job.send_signal(signal.SIGKILL)
       job.communicate()
       killed_at.append(newest_checkpoint(killed))
   print('killed after checkpoints', killed_at)
   assert len(killed_at) >= kills / 2
+  assert killed_at[-1] > 0
   job = main_job(killed, *overrides)
   out, _ = job.communicate(timeout=600)
   assert job.returncode == 0, out
