@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from alae_jax.ops import convolution
+from alae_jax.ops import convolution, filtering
 from alae_jax.ops.resample import blur, downsample, fade, upsample
 
 
@@ -18,11 +18,12 @@ def float64():
     yield
 
 
-@pytest.fixture(autouse=True, params=['as they read', '4x4'])
-def form(request, monkeypatch):
-  """Doubling and halving in either of their forms, whatever the map's size."""
-  monkeypatch.setattr(convolution, '_WORTHWHILE_PIXELS',
-                      10**9 if request.param == 'as they read' else 0)
+@pytest.fixture(autouse=True, params=['filtered', 'thin'])
+def cpu_way(request, monkeypatch):
+  """Either of the ways it is done on CPU, whatever the number of channels."""
+  monkeypatch.setattr(convolution, '_THIN',
+                      100 if request.param == 'thin' else 0)
+  return request.param
 
 
 def reference(x, kernel):
@@ -53,7 +54,7 @@ def draw(*shape, seed=0, dtype=np.float64):
 
 def sample(dtype=np.float64):
   """Odd channel counts, and sides that differ."""
-  return draw(2, 4, 6, 3, dtype=dtype), draw(3, 3, 3, 5, seed=1, dtype=dtype)
+  return draw(2, 4, 6, 7, dtype=dtype), draw(3, 3, 7, 5, seed=1, dtype=dtype)
 
 
 def scalar(operation, x, kernel):
@@ -95,21 +96,38 @@ def test_derivatives_agree_with_differences(pair):
               modes=['rev'], rtol=1e-4)
 
 
-def test_both_branches_of_the_kernel_gradient_agree():
-  x, g = draw(2, 4, 6, 3), draw(2, 4, 6, 5, seed=2)
-  products, native = (branch(x, g, 1, convolution._CORRELATED) for branch in (
-      convolution._products_on_cpu, convolution._native))
-  np.testing.assert_allclose(products, native, atol=1e-12)
-  assert products.shape == (3, 3, 3, 5)
+FORMS = {'plain': convolution._PLAIN, 'up': convolution._DOUBLING,
+         'down': convolution._HALVING}
 
 
-@pytest.mark.parametrize('layout', [convolution._FORWARD, convolution._TURNED])
-@pytest.mark.parametrize('shape', [(2, 5, 7, 3), (1, 17, 18, 3)])
-def test_both_branches_without_padding_agree(shape, layout):
-  x, kernel = draw(*shape), draw(2, 2, 3, 3)
-  native, ours = (branch(x, kernel, 0, layout) for branch in (
-      convolution._native, convolution._convolve_on_cpu))
-  np.testing.assert_allclose(ours, native, atol=1e-12)
+@pytest.mark.parametrize('form', FORMS.values(), ids=FORMS)
+def test_accelerators_agree_with_the_definition(form):
+  """A run on CPU does not see their branches."""
+  x, kernel = sample()
+  np.testing.assert_allclose(
+      convolution._merged(form, x, kernel),
+      convolution._as_it_reads(form, x, kernel), atol=1e-12)
+
+
+@pytest.mark.parametrize('algorithm', [
+    filtering.PLAIN, filtering.DOUBLING, filtering.HALVING])
+def test_filtering_loses_no_precision(algorithm):
+  """In float32, against itself in float64: as good as a sum of 9 x 64 terms."""
+  x, kernel = draw(2, 8, 8, 64), draw(3, 3, 64, 64, seed=1)
+  exact = filtering.convolve(algorithm, x, kernel)
+  rounded = filtering.convolve(algorithm, np.float32(x), np.float32(kernel))
+  assert rounded.dtype == np.float32
+  assert np.linalg.norm(rounded - exact) < 1e-6 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize('shapes, said', [
+    (((1, 4, 4, 3), (3, 3, 4, 4)), r'must be \[3, 3, 3, O\]'),
+    (((1, 4, 4, 3), (4, 4, 3, 3)), r'must be \[3, 3, 3, O\]'),
+    (((1, 3, 4, 3), (3, 3, 3, 3)), 'even sides'),
+])
+def test_misshapen_arguments_are_refused(shapes, said):
+  with pytest.raises(ValueError, match=said):
+    convolution.conv2d(*(draw(*shape) for shape in shapes))
 
 
 @pytest.mark.parametrize('dtype', [np.float32, jnp.bfloat16])
@@ -123,11 +141,12 @@ def test_narrow_types_stay_narrow(pair, dtype):
 
 @pytest.mark.parametrize('dtype', [np.float32, jnp.bfloat16])
 @pytest.mark.parametrize('platform', ['cpu', 'cuda', 'tpu'])
-def test_the_kernel_gradient_is_chosen_by_platform(pair, platform, dtype):
+def test_matrix_products_are_for_cpus(pair, platform, dtype, cpu_way):
   gradient = jax.jit(jax.grad(functools.partial(penalty, pair[0]), (0, 1)))
   text = gradient.trace(*sample(dtype)).lower(
       lowering_platforms=(platform,)).as_text()
-  assert ('dot_general' in text) == (platform == 'cpu')
+  assert ('dot_general' in text) == (
+      platform == 'cpu' and cpu_way == 'filtered')
 
 
 def test_upsample_repeats_and_downsample_averages():

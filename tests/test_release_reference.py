@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from alae_jax.models.styles import truncate
+from alae_jax.ops import convolution
 from tests import release_cases
 
 FORWARD = 1e-5
@@ -200,3 +201,11 @@ def test_the_fixtures_are_part_of_the_full_reference(name):
     whole = full.golden[key]
     np.testing.assert_array_equal(value, whole[:len(value)] if value.ndim
                                   else whole)
+
+
+def test_as_done_for_wide_maps(monkeypatch):
+  """The cases' maps are thin; see ops/convolution.py for what that changes."""
+  monkeypatch.setattr(convolution, '_THIN', 0)
+  case = release_cases.load('style_fused_blend')
+  test_discriminator_step_and_two_updates(case)
+  test_generator_step_with_noise(case)
