@@ -206,6 +206,6 @@ def test_the_fixtures_are_part_of_the_full_reference(name):
 def test_as_done_for_wide_maps(monkeypatch):
   """The cases' maps are thin; see ops/convolution.py for what that changes."""
   monkeypatch.setattr(convolution, '_THIN', 0)
-  case = release_cases.load('style_fused_blend')
+  case = release_cases.load('style_blend')
   test_discriminator_step_and_two_updates(case)
   test_generator_step_with_noise(case)
