@@ -7,16 +7,17 @@ compiled.
 """
 
 import json
+import math
 from typing import Any
 
 from etils import epath
 from ml_collections import ConfigDict
 
-from alae_jax.errors import UserError
+from alae_jax.errors import UserError, reason
 
 # May differ when a run is continued: where data lies and how often one looks
 # at a run do not change what it computes.
-_FREE_FIELDS = ('data.data_dir', 'data.threads', 'log.')
+_FREE_FIELDS = ('data.data_dir', 'data.threads', 'log.', 'evaluation.')
 
 
 def default() -> ConfigDict:
@@ -27,7 +28,7 @@ def default() -> ConfigDict:
   config.data.name = 'mnist'  # a dataset made by `alae prepare`, or digits
   config.data.data_dir = 'data'  # local or remote (gs://...)
   config.data.flip = False  # mirror real images at random
-  config.data.threads = 2  # that read and decode images in the background
+  config.data.threads = 0  # that read and decode; 0: one a core, up to 8
 
   config.model = ConfigDict()
   config.model.kind = 'mlp'  # mlp or style
@@ -122,7 +123,7 @@ def validate(config: ConfigDict, devices: int = 1) -> None:
     UserError: names the first wrong field, its value and what is allowed.
   """
   _check(config, 'data.name', bool(config.data.name), 'the name of a dataset')
-  _check(config, 'data.threads', config.data.threads > 0, 'above 0')
+  _check(config, 'data.threads', config.data.threads >= 0, '0 or more')
   _validate_model(config)
   _validate_train(config)
   _validate_growth(config)
@@ -142,8 +143,8 @@ def _validate_model(config: ConfigDict) -> None:
     _check(config, 'model.resolution', model.resolution > 0, 'above 0')
     _check(config, 'model.levels', model.levels == 1, '1 for an mlp')
     _check(config, 'model.hidden',
-           len(model.hidden) > 0 and all(size > 0 for size in model.hidden),
-           'one or more sizes above 0')
+           len(model.hidden) > 0 and all(map(_is_count, model.hidden)),
+           'one or more whole numbers above 0')
     _check(config, 'train.style_mixing_probability',
            config.train.style_mixing_probability == 0,
            '0 for an mlp, which has one style')
@@ -159,6 +160,9 @@ def _validate_model(config: ConfigDict) -> None:
 
 def _validate_train(config: ConfigDict) -> None:
   train = config.train
+  for field, value in train.items():
+    if isinstance(value, float):
+      _check(config, f'train.{field}', math.isfinite(value), 'finite')
   for field in ('images', 'batch_size', 'learning_rate', 'ema_half_life'):
     _check(config, f'train.{field}', train[field] > 0, 'above 0')
   _check(config, 'train.images', train.images < 2**31, 'below 2^31')
@@ -167,7 +171,8 @@ def _validate_train(config: ConfigDict) -> None:
   _check(config, 'train.compute_dtype',
          train.compute_dtype in ('float32', 'bfloat16'),
          'float32 or bfloat16')
-  for field in ('adam_beta2', 'mean_w_beta', 'style_mixing_probability'):
+  _check(config, 'train.adam_beta2', 0 <= train.adam_beta2 < 1, 'in [0, 1)')
+  for field in ('mean_w_beta', 'style_mixing_probability'):
     _check(config, f'train.{field}', 0 <= train[field] <= 1, 'in [0, 1]')
 
 
@@ -175,20 +180,30 @@ def _validate_growth(config: ConfigDict) -> None:
   growth = config.growth
   _check(config, 'growth.images_per_level', growth.images_per_level >= 0,
          '0 or more')
-  for field in ('batch_sizes', 'learning_rates'):
+  for field, fits, kind in (
+      ('batch_sizes', _is_count, 'whole numbers'),
+      ('learning_rates', _is_rate, 'numbers')):
     table = growth[field]
     _check(config, f'growth.{field}',
-           len(table) <= config.model.levels and all(x > 0 for x in table),
-           f'at most model.levels ({config.model.levels}) values above 0')
+           len(table) <= config.model.levels and all(map(fits, table)),
+           f'at most model.levels ({config.model.levels}) {kind} above 0')
 
 
 def _validate_batches(config: ConfigDict, devices: int) -> None:
   sizes = {'growth.batch_sizes': config.growth.batch_sizes}
-  if not (config.growth.images_per_level and config.growth.batch_sizes):
+  if not config.growth.batch_sizes:
     sizes['train.batch_size'] = (config.train.batch_size,)
   for field, values in sizes.items():
     _check(config, field, all(size % devices == 0 for size in values),
            f'divisible by the {devices} devices')
+
+
+def _is_count(value: Any) -> bool:
+  return isinstance(value, int) and value > 0
+
+
+def _is_rate(value: Any) -> bool:
+  return isinstance(value, int | float) and 0 < value < math.inf
 
 
 def _check(config: ConfigDict, field: str, holds: bool, allowed: str) -> None:
@@ -227,14 +242,8 @@ def load(path: epath.Path) -> ConfigDict:
       section, name = field.split('.')
       config[section][name] = tuple(value) if isinstance(value, list) else value
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-      raise UserError(f'{path}: {field}: {one_line(error)}') from error
+      raise UserError(f'{path}: {field}: {reason(error)}') from error
   return config
-
-
-def one_line(error: Exception) -> str:
-  """What ml_collections says of a wrong field, its hint included."""
-  message = error.args[0] if error.args else error
-  return ' '.join(str(message).split())
 
 
 def check_continues(config: ConfigDict, stored: ConfigDict,

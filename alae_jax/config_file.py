@@ -9,7 +9,7 @@ from etils import epath
 from ml_collections import ConfigDict, config_flags
 
 from alae_jax import config as config_lib
-from alae_jax.errors import UserError
+from alae_jax.errors import UserError, reason
 
 
 def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
@@ -29,8 +29,10 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
   if not path.endswith('.py') or not epath.Path(path).is_file():
     raise UserError(f'--config={path} is neither a Python file nor a '
                     "run's config.json: give one of experiments/, or your own")
-  return _parse(config_flags.DEFINE_config_file,
-                ['alae', f'--config={path}', *overrides], path)
+  config = _parse(config_flags.DEFINE_config_file,
+                  ['alae', f'--config={path}', *overrides], path)
+  _check_fields(config, path)
+  return config
 
 
 def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
@@ -51,6 +53,17 @@ def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
   return _parse(define, ['alae', *overrides])
 
 
+def _check_fields(config: Any, path: str) -> None:
+  """A config may be built from nothing, but must have every field."""
+  given = config if isinstance(config, ConfigDict) else {}
+  for section, fields in config_lib.default().items():
+    for field in fields:
+      if field not in given.get(section, ()):
+        raise UserError(f'get_config() of {path} gives no config.{section}.'
+                        f'{field}: start from alae_jax.config.default() or '
+                        'default_style()')
+
+
 def _check_words(overrides: Sequence[str]) -> None:
   for word in overrides:
     if word.startswith('-') and not word.startswith('--config.'):
@@ -69,9 +82,12 @@ def _parse(define: Callable[..., Any], words: list[str],
     if 'get_config' in str(error):
       raise UserError(f'{path} has no function get_config()') from error
     raise UserError(
-        f'no such config field: {config_lib.one_line(error)}') from error
+        f'no such config field: {reason(error)}') from error
   except (OSError, TypeError, ValueError, flags.Error) as error:
-    raise UserError(config_lib.one_line(error)) from error
+    raise UserError(reason(error)) from error
+  except (ImportError, NameError, SyntaxError) as error:  # in the user's file
+    raise UserError(f'{path} cannot be run: {type(error).__name__}: '
+                    f'{reason(error)}') from error
   if len(rest) > 1:
     raise UserError(f'unexpected argument {rest[1]!r}; see --help')
   return config

@@ -49,8 +49,9 @@ def build_schedule(
   growth, train = config.growth, config.train
   last = config.model.levels - 1
   if not growth.images_per_level:
-    end = _whole_steps(train.images, train.batch_size)
-    return (Segment(last, 0, end, train.batch_size, train.learning_rate),)
+    batch_size = _of_level(growth.batch_sizes, last) or train.batch_size
+    end = _whole_steps(train.images, batch_size)
+    return (Segment(last, 0, end, batch_size, _learning_rate(config, last)),)
   segments: list[Segment] = []
   start = 0
   for level in range(last + 1):
@@ -61,9 +62,7 @@ def build_schedule(
     end = start + _whole_steps(until - start, batch_size)
     if end > start:
       segments.append(Segment(
-          level, start, end, batch_size,
-          _of_level(growth.learning_rates, level) or (
-              train.learning_rate * _rate_factor(level)),
+          level, start, end, batch_size, _learning_rate(config, level),
           fade_images=growth.images_per_level / 2 if level else 0.0))
     start = end
   return tuple(segments)
@@ -93,9 +92,12 @@ def _of_level(table, level: int):
   return table[min(level, len(table) - 1)] if table else None
 
 
-def _rate_factor(level: int) -> float:
-  """0.0015 up to 128x128 becomes 0.002 at 256x256 and 0.003 above.
+def _learning_rate(config: ml_collections.ConfigDict, level: int) -> float:
+  """From the table, or 0.0015 up to 128x128, 0.002 at 256x256, 0.003 above.
 
-  The FFHQ recipe's rates, which are those of Karras et al. 2019.
+  These are the FFHQ recipe's rates, those of Karras et al. 2019, in the ratio
+  that train.learning_rate has to the first.
   """
-  return {6: 4 / 3}.get(level, 1.0 if level < 6 else 2.0)
+  factor = {6: 4 / 3}.get(level, 1.0 if level < 6 else 2.0)
+  return (_of_level(config.growth.learning_rates, level)
+          or config.train.learning_rate * factor)

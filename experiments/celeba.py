@@ -6,7 +6,8 @@ all; networks half as wide and w half as long as for the larger sets.
 Hardware: in the release 8 GPUs; any number of devices that divides 32.
 Time: not measured. Expected numbers: none were published for this size.
 
-  alae prepare celeba --source CELEBA --data_dir data --resolution 128
+  alae prepare celeba --source CELEBA --data_dir data \
+      --resolution 128 --test_images 19939
   python -m alae_jax.main --config=experiments/celeba.py --workdir=runs/celeba
 """
 

@@ -7,7 +7,8 @@ Hardware: in the paper 8 GPUs; any number of devices that divides 32.
 Time: not measured; the paper gives four days on 8 Titan RTX for FFHQ.
 Expected (paper): FID 19.21, PPL (full) 33.29.
 
-  alae prepare celebahq --source CELEBA_HQ --data_dir data --resolution 256
+  alae prepare celebahq --source CELEBA_HQ --data_dir data \
+      --resolution 256 --test_images 1000
   python -m alae_jax.main --config=experiments/celebahq.py \
       --workdir=runs/celebahq
 """

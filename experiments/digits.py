@@ -25,7 +25,7 @@ def get_config():
   config.model.w_dim = 32
 
   config.train.images = 1_000_000  # 667 epochs
-  config.train.batch_size = 100
+  config.train.batch_size = 96  # divisible by 8 devices
   config.train.r1_gamma = 1.0
 
   config.log.metrics_images = 10_000

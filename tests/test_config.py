@@ -1,4 +1,6 @@
 import json
+import math
+import pathlib
 
 import pytest
 from etils import epath
@@ -7,6 +9,7 @@ from alae_jax import config as config_lib
 from alae_jax import runs
 from alae_jax.config_file import read_config
 from alae_jax.errors import UserError
+from alae_jax.growth import build_schedule
 
 DIGITS = 'experiments/digits.py'
 
@@ -47,7 +50,11 @@ def test_a_wrong_config_file_is_named(path):
     ('train.seed', -1), ('train.r1_gamma', -1.0),
     ('train.compute_dtype', 'float8'), ('train.adam_beta2', 1.5),
     ('growth.images_per_level', -1), ('growth.batch_sizes', (8, 8)),
-    ('log.keep_last', 0), ('data.name', ''), ('data.threads', 0),
+    ('log.keep_last', 0), ('data.name', ''), ('data.threads', -1),
+    ('train.adam_beta2', 1.0), ('train.learning_rate', math.inf),
+    ('train.r1_gamma', math.nan), ('model.hidden', ('a',)),
+    ('model.hidden', (400.5,)), ('growth.batch_sizes', ('a',)),
+    ('growth.batch_sizes', (8.0,)), ('growth.learning_rates', (math.inf,)),
 ])
 def test_an_impossible_value_is_refused_by_name(tiny_config, field, value):
   config_lib.validate(tiny_config, devices=8)
@@ -55,6 +62,48 @@ def test_an_impossible_value_is_refused_by_name(tiny_config, field, value):
   tiny_config[section][name] = value
   with pytest.raises(UserError, match=f'config.{field} is'):
     config_lib.validate(tiny_config, devices=8)
+
+
+@pytest.mark.parametrize('recipe', sorted(
+    path.name for path in pathlib.Path('experiments').glob('[!_]*.py')))
+def test_every_recipe_can_be_trained_on_eight_devices(recipe):
+  config = config_lib.resolve(read_config(f'experiments/{recipe}'), devices=8)
+  config_lib.validate(config, devices=8)
+  assert build_schedule(config)[-1].end >= config.train.images
+
+
+@pytest.mark.parametrize(('name', 'batch_sizes', 'rates', 'flip'), [
+    ('celebahq', (512, 256, 128, 64, 32, 32, 32), (0.0015,) * 7, True),
+    ('ffhq', (512, 256, 128, 64, 32, 32, 32, 32, 32),
+     (0.0015,) * 6 + (0.002, 0.003, 0.003), True),
+    ('bedroom', (512, 256, 128, 64, 32, 32, 32), (0.0015,) * 6 + (0.002,),
+     True),
+    ('celeba', (512, 256, 128, 64, 32, 32), (0.0015,) * 6, True),
+    ('mnist_style', (128, 128, 128, 64), (0.0015,) * 4, False),
+])
+def test_the_releases_recipes_on_eight_devices(name, batch_sizes, rates, flip):
+  config = config_lib.resolve(read_config(f'experiments/{name}.py'), devices=8)
+  schedule = build_schedule(config)
+  assert tuple(s.batch_size for s in schedule) == batch_sizes
+  assert [s.learning_rate for s in schedule] == pytest.approx(rates)
+  assert config.data.flip == flip
+
+
+@pytest.mark.parametrize(('text', 'said'), [
+    ('def get_config(:', 'SyntaxError'), ('import nowhere', 'nowhere'),
+    ('def get_config():\n  return nothing', 'nothing'),
+    ('def get_config():\n  return None', 'config.data.data_dir'),
+    ('from alae_jax import config\ndef get_config():\n'
+     '  c = config.default().unlock()\n  del c.train.seed\n  return c',
+     'config.train.seed'),
+])
+def test_a_users_config_file_that_fails_is_named(tmp_path, text, said):
+  path = tmp_path / 'mine.py'
+  path.write_text(text)
+  with pytest.raises(UserError, match=said) as error:
+    read_config(str(path))
+  assert 'mine.py' in str(error.value)
+  assert '\n' not in str(error.value)
 
 
 def test_a_config_survives_its_file(tiny_config, tmp_path):

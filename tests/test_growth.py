@@ -27,6 +27,18 @@ def test_without_growth_there_is_one_segment_at_the_last_level():
   assert segment.blend(0) == 1.0
 
 
+def test_without_growth_the_tables_hold_too():
+  config = config_lib.default_style(levels=9)
+  config.train.batch_size = 8
+  config.train.images = 1000
+  (segment,) = build_schedule(config)
+  assert (segment.batch_size, segment.learning_rate) == (8, 0.003)
+  config.growth.batch_sizes = (64, 32)
+  config.growth.learning_rates = (0.1, 0.2)
+  (segment,) = build_schedule(config)
+  assert (segment.batch_size, segment.learning_rate) == (32, 0.2)
+
+
 def test_segments_follow_each_other_in_whole_steps(growing):
   # 300, 600 and 1000 images in whole steps of 64, 32 and 32.
   assert [(s.level, s.start, s.end) for s in growing] == [
