@@ -41,10 +41,13 @@ def export_release(workdir: str, out: str) -> str:
     The path of the file.
 
   Raises:
-    UserError: there is no StyleALAE in the folder, the file exists, or PyTorch
-      is missing.
+    UserError: there is no StyleALAE in the folder, the file exists, `out` is a
+      file, or PyTorch is missing.
   """
-  path = epath.Path(out) / _FILE
+  folder = epath.Path(out)
+  path = folder / _FILE
+  if folder.exists() and not folder.is_dir():
+    raise UserError(f'--out {out} is a file: name a folder')
   if path.exists():
     raise UserError(f'{path} exists: name another --out')
   stored = load_state(workdir)
@@ -53,7 +56,7 @@ def export_release(workdir: str, out: str) -> str:
                     'the release has a layout for StyleALAE alone')
   params, ema, mean_w = jax.tree.map(
       np.asarray, (stored.state.params, stored.state.ema, stored.state.mean_w))
-  path.parent.mkdir(parents=True, exist_ok=True)
+  folder.mkdir(parents=True, exist_ok=True)
   write_release_checkpoint(str(path), params, ema, mean_w,
                            stored.config.model.to_dict())
   return str(path)

@@ -118,6 +118,13 @@ def rewind(path: epath.Path, images_seen: int) -> None:
         json.dumps(record) + '\n' for record in kept).encode())
 
 
+def seconds_trained(path: epath.Path, images_seen: int) -> float:
+  """By the records, how long it took to see so many images; 0 without any."""
+  return max((record['seconds'] for record in read_records(path)
+              if 'seconds' in record and record['images_seen'] <= images_seen),
+             default=0.0)
+
+
 def append_record(path: epath.Path, record: dict[str, Any]) -> None:
   """Adds a JSON line."""
   append(path, json.dumps(record) + '\n')

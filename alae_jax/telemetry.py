@@ -69,7 +69,8 @@ class Telemetry:
     if self._speaks:
       self._handlers = [_RunLog(self._folder), _Console()]
       runs.rewind(self._folder.metrics, self._images_seen)
-      self._seconds_before = _last_seconds(self._folder)
+      self._seconds_before = runs.seconds_trained(
+          self._folder.metrics, self._images_seen)
       self._board = tensorboardX.SummaryWriter(
           str(self._folder.path), purge_step=self._images_seen)
     for handler in self._handlers:
@@ -115,15 +116,22 @@ class Telemetry:
         {short: f'{scalars[name]:.3f}' for short, name in _ON_THE_BAR.items()},
         refresh=False)
 
-  def record(self, images_seen: int, scalars: dict[str, float]) -> None:
-    """A line of metrics.jsonl and TensorBoard, for what has no speed."""
+  def record(self, images_seen: int, scalars: dict[str, float],
+             **words: str) -> None:
+    """A line of metrics.jsonl and TensorBoard, for what has no speed.
+
+    Args:
+      images_seen: by the state that the numbers are of.
+      scalars: by name.
+      **words: for the line alone.
+    """
     if not self._speaks:
       return
     seconds = self._seconds_before + time.monotonic() - self._began
     runs.append_record(self._folder.metrics, {
         'images_seen': images_seen,
         'step': steps_at(self._schedule, images_seen),
-        'seconds': round(seconds, 3), **scalars})
+        'seconds': round(seconds, 3), **words, **scalars})
     for name, value in scalars.items():
       self._board.add_scalar(name, value, images_seen)
     self._board.flush()
@@ -131,13 +139,6 @@ class Telemetry:
 
 _ON_THE_BAR = {'D': 'loss_discriminator', 'G': 'loss_generator',
                'w': 'loss_latent'}
-
-
-def _last_seconds(folder: runs.RunFolder) -> float:
-  """How long the run had been trained before it was continued."""
-  seconds = [record['seconds'] for record in runs.read_records(folder.metrics)
-             if 'seconds' in record]
-  return seconds[-1] if seconds else 0.0
 
 
 def describe_machine() -> str:

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       help='labels of your own images: a header, then in each line a file '
       '(relative to the CSV) and its labels (default: the labels of the '
       'dataset that the model was trained on)')
-  parser.add_argument('--data_dir', help='where that dataset is now')
+  options.add_data_dir(parser)
   parser.add_argument('--number', type=options.count, default=5,
                       help='of directions, for pca and sefa (default: 5)')
   parser.add_argument(
@@ -43,16 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       '--layers', type=options.layers, default=options.EVERY_LAYER,
       help='layers to factorise and to move: coarse, middle, fine or such as '
       '2-5 (default: all)')
-  parser.add_argument('--show', nargs='+', default=['0'], metavar='POINT',
+  parser.add_argument('--show', nargs='+', metavar='POINT',
                       help='seeds or images that directions.png moves '
-                      '(default: 0)')
+                      '(default: seed 0)')
   options.add_truncation(parser)
   options.add_noise(parser, 'constant')
 
 
 def run(args: argparse.Namespace) -> None:
   """Writes directions, a row of pictures for each, and what is known."""
-  points = latents.parse_points(args.show)
+  points = latents.parse_points(args.show) if args.show else [0]
   output = Output(args)
   output.claim(['directions.png'])
   loaded = latents.open_run(args)
@@ -84,7 +84,7 @@ def _from_labels(loaded: LoadedRun, args: argparse.Namespace) -> Found:
     codes, attributes = labels.codes_of_dataset(
         loaded.model, args.data_dir, args.samples)
   found = {}
-  for name, positive in labels.contrasts(attributes):
+  for name, positive in labels.contrasts(attributes).items():
     direction, accuracies = directions_lib.classify(codes, positive)
     found[name] = direction, accuracies | {
         'positive': int(positive.sum()), 'images': len(positive)}

@@ -3,6 +3,8 @@
 import argparse
 
 from alae_jax import loading, runs
+from alae_jax.commands import options
+from alae_jax.errors import UserError
 from alae_jax.evaluation import evaluate as evaluate_lib
 
 
@@ -12,21 +14,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
       '--metrics', required=True,
       help=f'separated by commas: {", ".join(evaluate_lib.METRICS)}')
-  parser.add_argument(
-      '--weights', choices=('ema', 'live'),
-      help='the moving average or the networks as trained; the config\'s '
-      'evaluation.use_ema otherwise')
+  options.add_weights(parser)
+  options.add_data_dir(parser)
 
 
 def run(args: argparse.Namespace) -> None:
   """Prints the numbers and adds them to metrics.jsonl."""
-  names = [name.strip() for name in args.metrics.split(',') if name.strip()]
-  evaluate_lib.check_names(names)
+  names = _parse_names(args.metrics)
   loaded = loading.load_run(args.workdir, args.weights)
-  numbers = evaluate_lib.evaluate(loaded.model, names)
-  runs.append_record(runs.open_folder(args.workdir).metrics, {
+  numbers = evaluate_lib.evaluate(loaded.model, names, args.data_dir)
+  folder = runs.open_folder(args.workdir)
+  runs.append_record(folder.metrics, {
       'images_seen': loaded.images_seen, 'step': loaded.step,
+      'seconds': runs.seconds_trained(folder.metrics, loaded.images_seen),
       'weights': loaded.weights, **numbers})
   print(f'{args.workdir} after {loaded.images_seen:,} images, '
         f'{loaded.weights} weights')
   print(evaluate_lib.table(numbers))
+
+
+def _parse_names(text: str) -> list[str]:
+  """'probe,...' -> names of metrics, of which there must be one."""
+  names = [name.strip() for name in text.split(',') if name.strip()]
+  if not names:
+    raise UserError(f'--metrics {text!r} names no metric: there is '
+                    f'{", ".join(evaluate_lib.METRICS)}')
+  evaluate_lib.check_names(names)
+  return names

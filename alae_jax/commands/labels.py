@@ -9,8 +9,8 @@ import numpy as np
 from etils import epath
 
 from alae_jax.commands import latents
-from alae_jax.data.sources import open_source
 from alae_jax.errors import UserError
+from alae_jax.evaluation.evaluate import open_dataset
 from alae_jax.model import Model
 
 _AT_ONCE = 256  # images in memory
@@ -35,14 +35,14 @@ def codes_of_csv(path: str, model: Model) -> tuple[np.ndarray, Attributes]:
   """
   names, rows = _read_csv(path)
   folder = epath.Path(path).parent
-  files = [folder / row[0] for row in rows]
-  for number, file in enumerate(files, 2):
+  files = [folder / row[0] for _, row in rows]
+  for (line, _), file in zip(rows, files, strict=True):
     if not file.exists():
-      raise UserError(f'{path}: line {number}: {file}: no such file')
+      raise UserError(f'{path}: line {line}: {file}: no such file')
   codes = [model.encode(latents.read_pictures(files[i:i + _AT_ONCE], model))
            for i in range(0, len(files), _AT_ONCE)]
   return np.concatenate(codes), {
-      name: np.array([row[i] for row in rows])
+      name: np.array([row[i] for _, row in rows])
       for i, name in enumerate(names[1:], 1)}
 
 
@@ -53,11 +53,10 @@ def codes_of_dataset(model: Model, data_dir: str | None,
   Raises:
     UserError: the dataset is not there, or has no labels.
   """
-  data = model.config.data
-  source = open_source(data.name, data_dir or data.data_dir, 'train',
-                       model.resolution)
+  source = open_dataset(model, 'train', data_dir)
   if not source.has_labels:
-    raise UserError(f'{data.name} has no labels: give --labels FILE.csv')
+    raise UserError(f'{model.config.data.name} has no labels: give --labels '
+                    'FILE.csv')
   rows = np.linspace(0, len(source) - 1, min(limit, len(source)), dtype=int)
   codes, values = [], []
   for start in range(0, len(rows), _AT_ONCE):
@@ -68,45 +67,60 @@ def codes_of_dataset(model: Model, data_dir: str | None,
       'label': np.concatenate(values).astype(str)}
 
 
-def contrasts(attributes: Attributes) -> Iterator[tuple[str, np.ndarray]]:
+def contrasts(attributes: Attributes) -> dict[str, np.ndarray]:
   """What to tell from what: each value of an attribute from the others.
 
   Of two values only the larger one is told from the smaller.
 
-  Yields:
-    A name that can be a file's, and bool [N].
+  Returns:
+    bool [N] by a name that can be a file's.
 
   Raises:
-    UserError: an attribute has one value only.
+    UserError: an attribute has one value only, or two would have one name.
   """
-  for name, values in attributes.items():
-    kinds = sorted(set(values.tolist()), key=_by_number)
-    if len(kinds) < 2:
-      raise UserError(f'every {name} is {kinds[0]!r}: two values at least are '
-                      'needed to tell a direction')
-    if len(kinds) == 2:
-      yield _plain(name), values == kinds[1]
-    else:
-      for kind in kinds:
-        yield f'{_plain(name)}_{_plain(kind)}', values == kind
+  found: dict[str, np.ndarray] = {}
+  for attribute, values in attributes.items():
+    for name, positive in _contrasts_of(attribute, values):
+      if name in found:
+        raise UserError(f'two labels would make direction_{name}.npy: rename '
+                        'one of them')
+      found[name] = positive
+  return found
 
 
-def _read_csv(path: str) -> tuple[list[str], list[list[str]]]:
-  """The header and the rows that are not empty, all of the same length."""
+def _contrasts_of(attribute: str,
+                  values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+  kinds = sorted(set(values.tolist()), key=_by_number)
+  if len(kinds) < 2:
+    raise UserError(f'every {attribute} is {kinds[0]!r}: two values at least '
+                    'are needed to tell a direction')
+  if len(kinds) == 2:
+    yield _plain(attribute), values == kinds[1]
+  else:
+    for kind in kinds:
+      yield f'{_plain(attribute)}_{_plain(kind)}', values == kind
+
+
+def _read_csv(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+  """The header, and the line and fields of each row that is not empty."""
   try:
     text = epath.Path(path).read_text()
   except (OSError, UnicodeDecodeError) as error:
     raise UserError(f'cannot read --labels {path}: {error}') from None
-  names, *rows = list(csv.reader(io.StringIO(text), skipinitialspace=True)) or [
-      []]
+  reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+  names = next(reader, [])
+  rows = [(reader.line_num, row) for row in reader if row]
   if len(names) < 2 or not rows:
     raise UserError(f'{path} must have a header such as file,smile and a line '
                     'for each image')
-  for number, row in enumerate(rows, 2):
-    if row and len(row) != len(names):
-      raise UserError(f'{path}: line {number} has {len(row)} fields and the '
+  for i, name in enumerate(names):
+    if name in names[:i]:
+      raise UserError(f'{path}: the header names {name!r} twice: rename one')
+  for line, row in rows:
+    if len(row) != len(names):
+      raise UserError(f'{path}: line {line} has {len(row)} fields and the '
                       f'header {len(names)}')
-  return names, [row for row in rows if row]
+  return names, rows
 
 
 def _by_number(value: str) -> tuple[int, float, str]:

@@ -50,7 +50,7 @@ def parse_points(words: Sequence[str]) -> list[int | epath.Path]:
   """Seeds such as 0-3,7 and image files or folders, one point each.
 
   Raises:
-    UserError: a word is neither.
+    UserError: a word is neither, or could be both.
   """
   points: list[int | epath.Path] = []
   for word in words:

@@ -75,8 +75,7 @@ def mixtures(sources: np.ndarray, destinations: np.ndarray, first: int,
   """
   taking = jnp.repeat(destinations, len(sources), axis=0)
   giving = jnp.tile(sources, (len(destinations), 1, 1))
-  to_the_end = styles_lib.mix_styles(taking, giving, first)
-  return np.asarray(styles_lib.mix_styles(to_the_end, taking, end))
+  return np.asarray(styles_lib.replace_layers(taking, giving, first, end))
 
 
 def table(heads: np.ndarray, cells: np.ndarray, columns: int) -> np.ndarray:

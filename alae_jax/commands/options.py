@@ -4,6 +4,8 @@ import argparse
 import dataclasses
 import re
 
+from etils import epath
+
 from alae_jax import animation
 from alae_jax.errors import UserError
 from alae_jax.model import Model
@@ -53,10 +55,23 @@ def add_run(parser: argparse.ArgumentParser, writes: str) -> None:
                       help=f'folder for {writes}')
   parser.add_argument('--overwrite', action='store_true',
                       help='replace files that are there already')
+  add_weights(parser)
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+  """--weights."""
   parser.add_argument(
       '--weights', choices=('ema', 'live'),
       help='the moving average or the networks as trained; the config\'s '
       'evaluation.use_ema otherwise')
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+  """--data_dir."""
+  parser.add_argument(
+      '--data_dir', metavar='DIR',
+      help='where the dataset that the model was trained on is now (default: '
+      "the config's data.data_dir)")
 
 
 def add_noise(parser: argparse.ArgumentParser, default: str) -> None:
@@ -105,8 +120,17 @@ def seeds(text: str) -> list[int]:
 
 
 def is_seeds(text: str) -> bool:
-  """Whether a word can only mean seeds, and no file."""
-  return re.fullmatch(r'[\d,-]+', text) is not None
+  """Whether a word can only mean seeds, and no file.
+
+  Raises:
+    UserError: it means seeds, and there is such a file.
+  """
+  if not re.fullmatch(r'[\d,-]+', text):
+    return False
+  if epath.Path(text).exists():
+    raise UserError(f'{text} is a file or folder here: write ./{text} for it, '
+                    f'or {text},{text} for seeds')
+  return True
 
 
 def layers(text: str) -> Layers:

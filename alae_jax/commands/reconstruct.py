@@ -2,7 +2,7 @@
 
 import argparse
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from etils import epath
@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
   """Writes results and sheets, and prints a table."""
   files = latents.find_files(args.images)
-  names = result_names(files)
   sheets = [f'reconstruct_{i:03d}.png'
             for i in range(-(-len(files) // _PAIRS_IN_A_SHEET))]
+  names = result_names(files, sheets)
   output = Output(args)
   output.claim(names + sheets)
   loaded = latents.open_run(args)
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> None:
   for i, sheet in enumerate(sheets):
     page = slice(i * _PAIRS_IN_A_SHEET, (i + 1) * _PAIRS_IN_A_SHEET)
     originals = latents.read_pictures(files[page], loaded.model)
-    results, measured = reconstruct(loaded.model, originals, args.noise)
+    results, measured = reconstruct(loaded.model, originals, args.noise,
+                                    range(len(files))[page])
     _write(output, sheet, names[page], originals, results)
     numbers.append(measured)
   table = np.concatenate(numbers)
@@ -51,8 +52,8 @@ def run(args: argparse.Namespace) -> None:
       for path, name, row in zip(files, names, table, strict=True)])
 
 
-def reconstruct(model: Model, originals: np.ndarray,
-                noise: str) -> tuple[np.ndarray, np.ndarray]:
+def reconstruct(model: Model, originals: np.ndarray, noise: str,
+                seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
   """G(E(x)) and how far it is from x.
 
   The latent distance is the root mean square over the components of
@@ -63,26 +64,35 @@ def reconstruct(model: Model, originals: np.ndarray,
     model: that reconstructs.
     originals: uint8 [N, H, W, C].
     noise: one of options.NOISES.
+    seeds: [N], of random noise.
 
   Returns:
     uint8 [N, H, W, C], and [N, 3]: latent distance, PSNR in dB and SSIM.
   """
   w = model.encode(originals)
   decoded = latents.decode(model, model.broadcast(w), noise,
-                           latents.seed_keys(range(len(w))))
+                           latents.seed_keys(seeds))
   distance = np.sqrt(np.square(w - model.encode(decoded)).mean(1))
   results = to_uint8(decoded)
   return results, np.stack([
       distance, psnr(originals, results), ssim(originals, results)], axis=1)
 
 
-def result_names(files: Sequence[epath.Path]) -> list[str]:
-  """A PNG for each file, in order; a number tells those of one name apart."""
+def result_names(files: Sequence[epath.Path],
+                 taken: Iterable[str] = ()) -> list[str]:
+  """A PNG for each file, in order; a number tells those of one name apart.
+
+  Args:
+    files: the images.
+    taken: names that no result may have.
+  """
   names: list[str] = []
+  used = set(taken)
   for path in files:
     tried = itertools.chain([f'{path.stem}.png'], (
         f'{path.stem}_{i}.png' for i in itertools.count(2)))
-    names.append(next(name for name in tried if name not in names))
+    names.append(next(name for name in tried if name not in used))
+    used.add(names[-1])
   return names
 
 

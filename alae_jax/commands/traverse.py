@@ -9,7 +9,7 @@ from etils import epath
 from alae_jax import pictures
 from alae_jax.commands import latents, options
 from alae_jax.commands.output import Output
-from alae_jax.errors import UserError
+from alae_jax.errors import UserError, reason
 from alae_jax.model import Model
 from alae_jax.models import styles as styles_lib
 
@@ -71,10 +71,12 @@ def read_direction(path: str, model: Model) -> np.ndarray:
   """
   try:
     with epath.Path(path).open('rb') as file:
-      direction = np.load(file, allow_pickle=False).astype(np.float32)
-  except (OSError, ValueError, TypeError, EOFError) as error:
+      # np.load would open a zip too, which is no array.
+      direction = np.lib.format.read_array(
+          file, allow_pickle=False).astype(np.float32)
+  except Exception as error:  # a damaged header fails in many ways
     raise UserError(f'--direction {path} cannot be read as an NPY file: '
-                    f'{error}') from None
+                    f'{reason(error)}') from None
   wanted = model.w_dim, model.layers * model.w_dim
   if direction.size not in wanted:
     raise UserError(f'--direction {path} has {direction.size} numbers: a '
@@ -100,8 +102,8 @@ def moved(styles: np.ndarray, direction: np.ndarray, steps: np.ndarray,
   """
   still = jnp.repeat(styles, len(steps), axis=0)
   along = jnp.tile(steps, len(styles))[:, None, None] * direction
-  from_first = styles_lib.mix_styles(still, still + along, first)
-  return np.asarray(styles_lib.mix_styles(from_first, still, end))
+  return np.asarray(
+      styles_lib.replace_layers(still, still + along, first, end))
 
 
 def frames(images: np.ndarray, steps: int) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from alae_jax.data.sources import Source, open_source
 from alae_jax.errors import UserError
-from alae_jax.evaluation.probe import probe
+from alae_jax.evaluation.probe import check_labels, probe
 from alae_jax.model import Model
 
 # Each takes a model, its training images and its test images.
@@ -24,12 +24,41 @@ def check_names(names: Sequence[str]) -> None:
       raise UserError(f'no metric {name!r}: there is {", ".join(METRICS)}')
 
 
-def evaluate(model: Model, names: Sequence[str]) -> dict[str, float]:
+def check_fit(names: Sequence[str], source: Source) -> None:
+  """Refuses a metric that cannot be computed on such data.
+
+  Raises:
+    UserError: names it.
+  """
+  if 'probe' in names:
+    check_labels(source)
+
+
+def open_dataset(model: Model, split: str,
+                 data_dir: str | None = None) -> Source:
+  """The dataset that a model was trained on, at the model's resolution.
+
+  Args:
+    model: of a run.
+    split: 'train' or 'test'.
+    data_dir: where the dataset is now; None for where the config says.
+
+  Raises:
+    UserError: the dataset is not there.
+  """
+  data = model.config.data
+  return open_source(data.name, data_dir or data.data_dir, split,
+                     model.resolution)
+
+
+def evaluate(model: Model, names: Sequence[str],
+             data_dir: str | None = None) -> dict[str, float]:
   """Computes metrics on the dataset that the model was trained on.
 
   Args:
     model: of a run.
     names: of metrics.
+    data_dir: see `open_dataset`.
 
   Returns:
     Every number by its name.
@@ -38,10 +67,8 @@ def evaluate(model: Model, names: Sequence[str]) -> dict[str, float]:
     UserError: a metric does not exist or does not fit the data.
   """
   check_names(names)
-  data = model.config.data
   train, test = (
-      open_source(data.name, data.data_dir, split, model.resolution)
-      for split in ('train', 'test'))
+      open_dataset(model, split, data_dir) for split in ('train', 'test'))
   numbers: dict[str, float] = {}
   for name in names:
     numbers |= METRICS[name](model, train, test)

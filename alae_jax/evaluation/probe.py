@@ -32,8 +32,7 @@ def probe(model: Model, train: Source, test: Source) -> dict[str, float]:
   Raises:
     UserError: the dataset has no labels.
   """
-  if not train.has_labels:
-    raise UserError(f'the probe needs labels, and {train.name} has none')
+  check_labels(train)
   encoders = {'w': model.encode}
   if model.has_hidden_features:
     encoders['hidden'] = model.hidden_features
@@ -47,6 +46,12 @@ def probe(model: Model, train: Source, test: Source) -> dict[str, float]:
         codes, labels, queries, answers)
   return scores | {
       'probe/train_images': len(train), 'probe/test_images': len(test)}
+
+
+def check_labels(source: Source) -> None:
+  """Refuses a dataset without labels."""
+  if not source.has_labels:
+    raise UserError(f'the probe needs labels, and {source.name} has none')
 
 
 def embed(encode, source: Source) -> tuple[np.ndarray, np.ndarray]:

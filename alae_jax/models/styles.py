@@ -19,6 +19,22 @@ def mix_styles(styles: jax.Array, others: jax.Array,
   return jnp.where(_below(cutoff, styles), styles, others)
 
 
+def replace_layers(styles: jax.Array, others: jax.Array, first: int,
+                   end: int) -> jax.Array:
+  """`others` on the layers from `first` to before `end`, `styles` elsewhere.
+
+  Args:
+    styles: [N, layers, w_dim].
+    others: the same shape.
+    first: the first layer to take from `others`.
+    end: the layer after the last one.
+
+  Returns:
+    [N, layers, w_dim].
+  """
+  return mix_styles(mix_styles(styles, others, first), styles, end)
+
+
 def truncate(styles: jax.Array, mean_w: jax.Array, psi: jax.Array | float,
              cutoff: jax.Array | int) -> jax.Array:
   """Pulls the layers below `cutoff` towards the mean.
