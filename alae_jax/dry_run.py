@@ -7,6 +7,7 @@ import numpy as np
 from alae_jax import config as config_lib
 from alae_jax import mesh as mesh_lib
 from alae_jax import state as state_lib
+from alae_jax.evaluation import evaluate as evaluate_lib
 from alae_jax.growth import Segment, build_schedule
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.telemetry import describe_machine, describe_parameters
@@ -20,6 +21,7 @@ def describe(config: ml_collections.ConfigDict) -> str:
   """
   config = config_lib.resolve(config, jax.device_count())
   config_lib.validate(config, jax.device_count())
+  evaluate_lib.check_names(config.evaluation.at_end)
   networks = build_networks(config)
   state = state_lib.abstract_state(
       networks, mesh_lib.replicated(mesh_lib.global_mesh()))

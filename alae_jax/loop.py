@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -74,13 +74,12 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> None:
   # Whatever ends a run, a save that is under way is finished first.
   with contextlib.closing(run.checkpoints):
     state, images_seen = restore_or_init(run)
-    with (Telemetry(run.folder, run.schedule, images_seen) as telemetry,
-          Preemption() as preemption):
+    with Telemetry(run.folder, run.schedule, images_seen) as telemetry:
       introduce(run, state, images_seen, continues, telemetry)
-      if images_seen < run.images:
+      with Preemption() as preemption:
         state, images_seen = train_segments(
             run, state, images_seen, telemetry, preemption)
-        conclude(run, state, images_seen, telemetry, preemption)
+      conclude(run, state, images_seen, telemetry, preemption)
 
 
 def open_run(config: ml_collections.ConfigDict,
@@ -104,7 +103,8 @@ def open_run(config: ml_collections.ConfigDict,
                   config.log.keep_images))
   for segment in run.schedule:
     for split in ('train', 'test'):
-      open_level(run, segment, split)
+      source = open_level(run, segment, split)
+  evaluate_lib.check_fit(config.evaluation.at_end, source)
   if jax.process_index() == 0:
     runs.write_config(folder, config)
   return run, stored is not None
@@ -141,9 +141,6 @@ def introduce(run: Run, state: TrainState, images_seen: int, continues: bool,
               telemetry: Telemetry) -> None:
   """What a log begins with."""
   if images_seen >= run.images:
-    telemetry.say(f'{run.folder.path} is finished: it has seen '
-                  f'{images_seen:,} images; raise --config.train.images to '
-                  'train longer')
     return
   telemetry.say(describe_machine())
   telemetry.say(describe_parameters(state.params))
@@ -170,8 +167,8 @@ def train_segment(run: Run, segment: Segment, state: TrainState,
   """Trains one level from images_seen to its end, or to a preemption."""
   snapshots = Snapshots(run.folder, open_level(run, segment, 'test'),
                         run.config.train.seed)
-  watch = Watch(run.config, run.networks, segment, run.images,
-                run.checkpoints, snapshots, telemetry)
+  watch = Watch(run.config, run.networks, segment, run.checkpoints, snapshots,
+                telemetry)
   if images_seen == segment.start:
     state = reset_optimizer(run, state)
   if images_seen == 0:
@@ -186,7 +183,7 @@ def train_segment(run: Run, segment: Segment, state: TrainState,
     with jax.transfer_guard('disallow'):  # nothing else travels unasked
       state, metrics = step(state, batch, blend)
     images_seen += segment.batch_size
-    stop = preemption.reached(images_seen)
+    stop = preemption.reached()
     watch.after_step(state, metrics, images_seen, stop)
     if stop:
       break
@@ -226,7 +223,7 @@ def device_batches(run: Run, segment: Segment,
   for batch in train_batches(
       source, seed=run.config.train.seed, batch_size=segment.batch_size,
       start=images_seen - segment.start, process_index=jax.process_index(),
-      process_count=jax.process_count(), num_threads=data.threads):
+      process_count=jax.process_count(), num_threads=data.threads or None):
     yield jax.make_array_from_process_local_data(sharding, batch['image'])
 
 
@@ -238,18 +235,37 @@ def conclude(run: Run, state: TrainState, images_seen: int,
                   f'{images_seen:,} images, which are saved: the same command '
                   'goes on from there')
     return
-  if run.config.evaluation.at_end and jax.process_index() == 0:
-    evaluate_at_end(run, state, telemetry)
-  telemetry.say(f'finished: {run.folder.path} has seen {run.images:,} images')
+  metrics = missing_metrics(run)
+  if metrics and jax.process_index() == 0:
+    evaluate_at_end(run, state, metrics, telemetry)
+  telemetry.say(f'{run.folder.path} is finished: it has seen '
+                f'{run.images:,} images; raise --config.train.images to '
+                'train longer')
 
 
-def evaluate_at_end(run: Run, state: TrainState, telemetry: Telemetry) -> None:
-  """Computes the metrics of config.evaluation.at_end and records them."""
+def missing_metrics(run: Run) -> list[str]:
+  """Those of config.evaluation.at_end that the run's records lack."""
+  recorded = {name.split('/')[0]
+              for record in runs.read_records(run.folder.metrics)
+              if (record.get('images_seen'), record.get('weights')) == (
+                  run.images, weights(run)) for name in record}
+  return [metric for metric in run.config.evaluation.at_end
+          if metric not in recorded]
+
+
+def weights(run: Run) -> str:
+  """Which networks are evaluated: 'ema' or 'live'."""
+  return 'ema' if run.config.evaluation.use_ema else 'live'
+
+
+def evaluate_at_end(run: Run, state: TrainState, metrics: Sequence[str],
+                    telemetry: Telemetry) -> None:
+  """Computes metrics of a trained model and records them."""
   config = run.config
-  telemetry.say(f'evaluating: {", ".join(config.evaluation.at_end)}')
-  params = state.ema if config.evaluation.use_ema else state.params
+  telemetry.say(f'evaluating: {", ".join(metrics)}')
+  params = {'ema': state.ema, 'live': state.params}[weights(run)]
   model = Model(config, run.networks, params, state.mean_w,
                 run.schedule[-1].level)
-  numbers = evaluate_lib.evaluate(model, config.evaluation.at_end)
-  telemetry.record(run.images, numbers)
+  numbers = evaluate_lib.evaluate(model, metrics)
+  telemetry.record(run.images, numbers, weights=weights(run))
   telemetry.say(evaluate_lib.table(numbers))

@@ -37,14 +37,12 @@ class Snapshots:
     pictures.write_grid(self._folder.pictures / 'reals.png', self._reals,
                         self.columns)
     samples = model.generate(self._key, self.columns**2)
-    self._write('samples', images_seen, to_uint8(samples), self.columns)
+    self._write('samples', images_seen, to_uint8(samples))
     half = self._reals[:max(1, len(self._reals) // 2)]
     results = to_uint8(model.reconstruct(half, self._key))
-    self._write('reconstructions', images_seen,
-                pictures.beside(half, results), self.columns)
+    self._write('reconstructions', images_seen, pictures.beside(half, results))
 
-  def _write(self, name: str, images_seen: int, images: np.ndarray,
-             columns: int) -> None:
+  def _write(self, name: str, images_seen: int, images: np.ndarray) -> None:
     pictures.write_grid(
         self._folder.pictures / f'{name}_{images_seen:09d}.png', images,
-        columns)
+        self.columns)

@@ -85,12 +85,11 @@ def build_step(networks: Networks, options: StepOptions, segment: Segment,
     # Latents drawn inside jit would otherwise be replicated, and steps II and
     # III run whole on every device.
     return jax.tree.map(
-        lambda x: jax.lax.with_sharding_constraint(x, batch)
-        if x.shape[0] == segment.batch_size else x, tree)
+        lambda x: jax.lax.with_sharding_constraint(x, batch), tree)
 
   def step(state, images, blend):
     return train_step(networks, options, segment, constrain, state, images,
-                      blend if segment.level else 1.0)
+                      blend if segment.fade_images else 1.0)
 
   return jax.jit(
       step,

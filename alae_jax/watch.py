@@ -15,16 +15,18 @@ from alae_jax.telemetry import Telemetry
 
 
 class Watch:
-  """Looks at one segment's states every so many images, as config.log says."""
+  """Looks at one segment's states every so many images, as config.log says.
+
+  And at its last one: compiling the next segment's step can take minutes, in
+  which nothing should be lost.
+  """
 
   def __init__(self, config: ml_collections.ConfigDict, networks: Networks,
-               segment: Segment, images: int, checkpoints: Checkpoints,
+               segment: Segment, checkpoints: Checkpoints,
                snapshots: Snapshots, telemetry: Telemetry):
-    """Takes what it watches with; `images` is the run's end."""
     self._config = config
     self._networks = networks
     self._segment = segment
-    self._images = images
     self._checkpoints = checkpoints
     self._snapshots = snapshots
     self._telemetry = telemetry
@@ -80,7 +82,7 @@ class Watch:
   def _due(self, every: int, images_seen: int) -> bool:
     before = images_seen - self._segment.batch_size
     return (before // every != images_seen // every
-            or images_seen == self._images)
+            or images_seen == self._segment.end)
 
   def _write_metrics(self, images_seen: int) -> None:
     """The mean of every scalar since the last time."""

@@ -1,6 +1,8 @@
 """A StyleALAE that grows: resumed, on other devices, and step by step."""
 
 import dataclasses
+import os
+import signal
 
 import jax
 import numpy as np
@@ -10,11 +12,18 @@ from alae_jax import config as config_lib
 from alae_jax import loop, runs, watch
 from alae_jax import step as step_lib
 from alae_jax.data import prepare
+from alae_jax.errors import UserError
 from alae_jax.growth import build_schedule
 from alae_jax.models.networks import build_networks
 from tests.example_data import write_images
 from tests.runs import assert_identical, final_state
-from tests.test_step import assert_trees_close, fresh_state, mesh_of, put
+from tests.test_step import (
+    assert_trees_close,
+    distance,
+    fresh_state,
+    mesh_of,
+    put,
+)
 
 
 @pytest.fixture(scope='module')
@@ -79,6 +88,35 @@ def test_a_growing_run_resumes_bit_identically(growing, tmp_path, monkeypatch):
   assert {f'samples_{n:09d}.png' for n in (0, 48, 96, 144)} <= names
 
 
+def test_a_metric_that_does_not_fit_the_data_is_refused_at_once(growing,
+                                                                tmp_path):
+  growing.evaluation.at_end = ('probe',)
+  with pytest.raises(UserError, match='needs labels'):
+    loop.train(growing, str(tmp_path / 'run'))
+  assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.slow
+def test_a_level_ends_with_a_checkpoint(growing, tmp_path, monkeypatch):
+  """Stopped while the next level compiles, and by a signal just before it."""
+  growing.log.checkpoint_images = 10**6
+  growing.train.images = 96
+  workdir = str(tmp_path / 'run')
+  draw = watch.Watch.draw
+
+  def disturbed(self, state, images_seen):
+    draw(self, state, images_seen)
+    if images_seen == 48:  # after the level's last step was asked about
+      os.kill(os.getpid(), signal.SIGTERM)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(watch.Watch, 'draw', disturbed)
+    loop.train(growing, workdir)
+  assert int(final_state(workdir).images_seen) == 48
+  assert 'after 48 images, which are saved' in (
+      tmp_path / 'run' / 'log.txt').read_text()
+
+
 @pytest.mark.slow
 def test_eight_devices_grow_as_one_does(growing):
   growing.growth.batch_sizes = (16, 16)
@@ -86,23 +124,25 @@ def test_eight_devices_grow_as_one_does(growing):
   fading = build_schedule(growing)[1]
   images = np.random.default_rng(0).integers(
       0, 256, (16, 8, 8, 3), dtype=np.uint8)
-  results = []
+  results, flops = [], []
   for devices in (1, 8):
     mesh = mesh_of(devices)
-    step = step_lib.build_step(
-        networks, step_lib.step_options(growing), fading, mesh)
     state = perturbed(fresh_state(networks, mesh))
+    step = step_lib.build_step(
+        networks, step_lib.step_options(growing), fading, mesh).lower(
+            state, put(mesh, images), np.float32(0)).compile()
+    flops.append(step.cost_analysis()['flops'])
     before = jax.device_get(state.params)
     state, first = step(state, put(mesh, images), np.float32(0.25))
     moved = jax.tree.map(np.subtract, jax.device_get(state.params), before)
     for blend in (0.5, 1.0):
       state, last = step(state, put(mesh, images), np.float32(blend))
-    assert step._cache_size() == 1  # the blend is traced
     # An instance norm takes this bias out again: its gradient is rounding,
     # and Adam makes a whole step of it.
     del moved['generator']['block_0']['layer_1']['bias']
     results.append((moved, first, last))
   one, eight = results
+  assert flops[1] < 1.3 / 8 * flops[0]
   assert_trees_close(one[1], eight[1], 1e-4)
   assert_trees_close(one[2], eight[2], 2e-2)
   # Adam's first step is the gradient's sign, and the sign of one that is all
@@ -118,12 +158,6 @@ def perturbed(state):
       lambda leaf: leaf + 0.1 * rng.standard_normal(leaf.shape, np.float32),
       state.params))
 
-
-def distance(one, other):
-  """Relative L2 distance of two trees."""
-  one, other = (np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
-                for tree in (one, other))
-  return np.linalg.norm(one - other) / np.linalg.norm(one)
 
 
 def test_a_level_begins_with_fresh_moments(growing):

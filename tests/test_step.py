@@ -55,6 +55,13 @@ def assert_trees_close(one, other, tolerance):
           a, b, rtol=tolerance, atol=tolerance), one, other)
 
 
+def distance(one, other):
+  """Relative L2 distance of two trees."""
+  one, other = (np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+                for tree in (one, other))
+  return np.linalg.norm(one - other) / np.linalg.norm(one)
+
+
 def differs(one, other):
   return any(jax.tree.leaves(jax.tree.map(
       lambda a, b: bool(np.any(np.asarray(a) != np.asarray(b))), one, other)))

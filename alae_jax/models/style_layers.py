@@ -65,6 +65,6 @@ def is_stable(level: int, blend: jax.Array | float) -> bool:
   """Whether nothing fades in, known without tracing.
 
   The first level has nothing to fade in over. A traced blend of one gives the
-  same numbers as a Python one, at the cost of computing the level below too.
+  same images as a Python one, at the cost of computing the level below too.
   """
   return level == 0 or (isinstance(blend, (int, float)) and blend == 1)

@@ -54,4 +54,4 @@ def fade(images: jax.Array, blend: jax.Array | float) -> jax.Array:
 
 def lerp(a: jax.Array, b: jax.Array, blend: jax.Array | float) -> jax.Array:
   """From `a` at blend 0 to `b` at blend 1, in the dtype of `a`."""
-  return (a + (b - a) * blend).astype(a.dtype)
+  return (a * (1 - blend) + b * blend).astype(a.dtype)
