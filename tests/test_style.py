@@ -1,11 +1,16 @@
 """StyleALAE's networks: shapes, fading, noise, number types, sharding."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import pytest
 
+from alae_jax import config as config_lib
+from alae_jax import step
+from alae_jax.growth import Segment
 from alae_jax.models import style_layers
 from alae_jax.models.networks import build_networks
 from alae_jax.models.styles import mix_styles, truncate
@@ -216,3 +221,23 @@ def test_gradients_do_not_depend_on_the_number_of_devices(net, params):
                    out_shardings=sharding())(params, x)
   for a, b in zip(*map(jax.tree.leaves, (alone, shared)), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(a).max())
+
+
+@pytest.mark.parametrize('level', [0, 2])
+def test_a_step_mixes_styles_from_a_random_layer_on(net, params, level):
+  """Three times in four here; the first layer never changes hands."""
+  options = dataclasses.replace(
+      step.step_options(config_lib.default_style(LEVELS)),
+      style_mixing_probability=0.75)
+  iteration = step._Iteration(
+      net, options, Segment(level, 0, 64, 4, 0.001), lambda tree: tree, 1.0)
+  styles = net.broadcast(net.map(params, jnp.ones((4, net.z_dim))))
+  mixed = jax.jit(jax.vmap(lambda key: iteration.mix(params, key, styles)))(
+      jax.random.split(jax.random.key(0), 400))
+  kept = np.isclose(mixed, styles, atol=1e-6).all((1, 3))  # [key, layer]
+  cutoffs = kept.sum(1)
+  used = 2 * (level + 1)
+  np.testing.assert_array_equal(kept, np.arange(net.layers) < cutoffs[:, None])
+  whole = cutoffs >= used
+  assert set(cutoffs[~whole]) == set(range(1, used))
+  assert 0.65 < np.mean(~whole) < 0.85
