@@ -19,6 +19,11 @@ from alae_jax.errors import UserError, reason
 # at a run do not change what it computes.
 _FREE_FIELDS = ('data.data_dir', 'data.threads', 'log.', 'evaluation.')
 
+# An imported run does not know its dataset. Until one is named nothing is
+# trained, so how to train is open too.
+UNNAMED = 'unnamed'
+_FREE_WHEN_UNNAMED = ('data.', 'train.')
+
 
 def default() -> ConfigDict:
   """A locked config with every field; MLP-ALAE's recipe for MNIST."""
@@ -262,11 +267,13 @@ def check_continues(config: ConfigDict, stored: ConfigDict,
   """
   asked, had = flatten(config), flatten(stored)
   longer = asked['train.images'] >= had['train.images']
+  free = _FREE_FIELDS + (
+      _FREE_WHEN_UNNAMED if stored.data.name == UNNAMED else ())
   differences = [
       f'{field} is {had[field]!r} there and {asked[field]!r} here'
       for field in asked
       if asked[field] != had[field]
-      and not field.startswith(_FREE_FIELDS)
+      and not field.startswith(free)
       and not (field == 'train.images' and longer)
   ]
   if differences:

@@ -137,6 +137,19 @@ def test_a_run_is_continued_only_under_its_config(tiny_config, tmp_path):
   assert 'model.w_dim is 6 there and 9 here' in str(error.value)
 
 
+def test_an_imported_run_can_be_told_its_data_and_how_to_train(tiny_config,
+                                                              tmp_path):
+  stored = config_lib.default()
+  stored.update(tiny_config)
+  stored.data.name = config_lib.UNNAMED
+  tiny_config.data.flip = True
+  tiny_config.train.batch_size = 8
+  config_lib.check_continues(tiny_config, stored, epath.Path(tmp_path))
+  tiny_config.model.w_dim += 1
+  with pytest.raises(UserError, match=r'model\.w_dim'):
+    config_lib.check_continues(tiny_config, stored, epath.Path(tmp_path))
+
+
 def test_a_run_may_become_longer_but_not_shorter(tiny_config, tmp_path):
   where = epath.Path(tmp_path)
   stored = tiny_config.copy_and_resolve_references()

@@ -150,7 +150,7 @@ def test_training_goes_on_from_an_imported_run(tmp_path, capsys):
       'import', checkpoints.write(tmp_path), '--workdir', workdir,
       '--config.data.name=digits', '--config.train.batch_size=16',
       '--config.train.images=32']) == 0
-  assert 'unnamed' not in capsys.readouterr().out
+  assert '--config.data.name=NAME' not in capsys.readouterr().out
   assert cli.main(['train', f'--config={workdir}/config.json',
                    f'--workdir={workdir}']) == 0
   state = loading.load_state(workdir).state

@@ -23,9 +23,6 @@ from alae_jax.interop.release_file import (
 )
 from alae_jax.models.networks import build_networks
 
-# A checkpoint does not say what it was trained on; evaluation and training
-# report that there is no such dataset.
-UNNAMED = 'unnamed'
 # What the tensors or the import itself settle.
 _FIXED = ('model.', 'growth.')
 
@@ -54,11 +51,10 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   config = import_checkpoint(args.checkpoint, workdir, args.weights, overrides)
   print(runs.open_folder(workdir).log.read_text().strip())
   print(f"in Python:  alae_jax.load('{workdir}')")
+  unnamed = config.data.name == config_lib.UNNAMED
   print(f'train on:   alae train --config={workdir}/config.json '
-        f'--workdir={workdir}')
-  if config.data.name == UNNAMED:
-    print('to train on or evaluate, first put the name of a dataset, data_dir '
-          f'and your batch size in {workdir}/config.json')
+        f'--workdir={workdir}'
+        + ' --config.data.name=NAME --config.data.data_dir=DIR' * unnamed)
 
 
 def import_checkpoint(checkpoint: str, workdir: str, weights: str = 'ema',
@@ -102,7 +98,7 @@ def build_config(model: dict[str, Any], weights: str,
     UserError: an override is wrong or changes what the tensors settle.
   """
   config = config_lib.default_style(model['levels'])
-  config.data.name = UNNAMED
+  config.data.name = config_lib.UNNAMED
   config.model.update(model)
   config.train.batch_size = 32  # of the published recipes from 128x128 on
   config.train.images = 1_000_000
