@@ -216,7 +216,8 @@ def test_random_kills_change_nothing(tmp_path):
   as far as a fast one's.
   """
   kills = int(os.environ.get('ALAE_KILLS', '4'))
-  images = 45_000 * (kills + 1)  # too many to be seen between the kills
+  # Whole steps, and too many to be taken between the kills.
+  images = 45_120 * (kills + 1)
   overrides = [f'--config.train.images={images}',
                '--config.evaluation.at_end=()',
                '--config.log.checkpoint_images=5000']
