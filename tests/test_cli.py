@@ -245,15 +245,20 @@ def test_random_kills_change_nothing(tmp_path):
   assert_identical(final_state(undisturbed), final_state(killed))
 
 
-@pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path):
-  """A job of two processes with a device each, against one process."""
-  overrides = ['--config.train.images=1000', '--config.evaluation.at_end=()']
+def two_processes(workdir, *overrides):
+  """Starts one job of two processes."""
   with socket.socket() as server:
     server.bind(('localhost', 0))
     port = server.getsockname()[1]
-  jobs = [main_job(tmp_path / 'two', *overrides,
+  return [main_job(workdir, *overrides,
                    f'--distributed=localhost:{port},2,{i}') for i in range(2)]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path):
+  """A job of two processes with a device each, against one process."""
+  overrides = ['--config.train.images=2000', '--config.evaluation.at_end=()']
+  jobs = two_processes(tmp_path / 'two', *overrides)
   jobs.append(main_job(tmp_path / 'one', *overrides))
   outs = [job.communicate(timeout=600)[0] for job in jobs]
   assert [job.returncode for job in jobs] == [0, 0, 0], outs
@@ -267,11 +272,7 @@ def test_two_processes_train_as_one(tmp_path):
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both(tmp_path):
   overrides = ['--config.train.images=900000', '--config.evaluation.at_end=()']
-  with socket.socket() as server:
-    server.bind(('localhost', 0))
-    port = server.getsockname()[1]
-  jobs = [main_job(tmp_path, *overrides,
-                   f'--distributed=localhost:{port},2,{i}') for i in range(2)]
+  jobs = two_processes(tmp_path, *overrides)
   wait_for(jobs[0], times_compiled, tmp_path, 1)
   jobs[1].send_signal(signal.SIGTERM)
   outs = [job.communicate(timeout=120)[0] for job in jobs]

@@ -8,8 +8,8 @@ the three taps k of the kernel,
 with one multiplication for each row of `kernel` and `data`. Along two axes the
 matrices act on both sides; with channels, each multiplication is a matrix
 product over all tiles (Lavin and Gray, 2015, "Fast Algorithms for
-Convolutional Neural Networks"). The entries being 0, 1 and 1/2, nothing is
-lost to rounding that a sum of taps would keep.
+Convolutional Neural Networks"). All entries are 0, 1 or 1/2 but for the sign,
+so that nothing is lost to rounding that a sum of taps would keep.
 
   * `PLAIN`, Winograd's F(2, 3): 16 products where the taps of a 2x2 tile
     take 36.
