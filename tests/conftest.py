@@ -5,6 +5,7 @@ import tempfile
 import jax
 import pytest
 
+from tests import example_runs
 from tests.runs import make_tiny_config
 
 jax.config.update('jax_num_cpu_devices', 8)
@@ -18,3 +19,13 @@ jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
 @pytest.fixture
 def tiny_config():
   return make_tiny_config()
+
+
+@pytest.fixture(scope='module')
+def mlp(tmp_path_factory):
+  return example_runs.mlp_run(tmp_path_factory.mktemp('mlp'))
+
+
+@pytest.fixture(scope='module')
+def style(tmp_path_factory):
+  return example_runs.style_run(tmp_path_factory.mktemp('style'))

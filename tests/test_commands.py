@@ -10,18 +10,7 @@ from PIL import Image
 from alae_jax import cli
 from alae_jax.commands import mix, options, reconstruct, traverse
 from alae_jax.commands.labels import contrasts
-from tests import example_runs
 from tests.example_data import write_images
-
-
-@pytest.fixture(scope='module')
-def mlp(tmp_path_factory):
-  return example_runs.mlp_run(tmp_path_factory.mktemp('mlp'))
-
-
-@pytest.fixture(scope='module')
-def style(tmp_path_factory):
-  return example_runs.style_run(tmp_path_factory.mktemp('style'))
 
 
 def alae(*words):

@@ -8,20 +8,8 @@ from PIL import Image
 
 from alae_jax.commands import labels, latents, reconstruct
 from alae_jax.errors import UserError
-from tests import example_runs
 from tests.example_data import write_images
 from tests.test_commands import alae, names, pixels, refused
-
-
-@pytest.fixture(scope='module')
-def mlp(tmp_path_factory):
-  return example_runs.mlp_run(tmp_path_factory.mktemp('mlp'))
-
-
-@pytest.fixture(scope='module')
-def style(tmp_path_factory):
-  return example_runs.style_run(tmp_path_factory.mktemp('style'))
-
 
 # directions in files
 
