@@ -4,6 +4,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
+from alae_jax import storage
 from alae_jax.errors import UserError
 from alae_jax.state import TrainState
 
@@ -29,7 +30,7 @@ class Checkpoints:
     if keep_images:
       policies.append(checkpoint_managers.EveryNStepsClosest(keep_images))
     # Orbax writes to an absolute path only.
-    self._path = path if '://' in str(path) else path.absolute()
+    self._path = path if storage.is_remote(path) else path.absolute()
     self._manager = ocp.CheckpointManager(
         self._path,
         options=ocp.CheckpointManagerOptions(

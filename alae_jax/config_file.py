@@ -1,14 +1,15 @@
 """--config=FILE and --config.section.field=value of the command line."""
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
-from etils import epath
 from ml_collections import ConfigDict, config_flags
 
 from alae_jax import config as config_lib
+from alae_jax import storage
 from alae_jax.errors import UserError, reason
 
 
@@ -24,9 +25,9 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
     UserError: no such file, no such field or a value of another type.
   """
   if path.endswith('.json'):
-    return override(config_lib.load(epath.Path(path)), overrides)
+    return override(config_lib.load(storage.locate(path)), overrides)
   _check_words(overrides)
-  if not path.endswith('.py') or not epath.Path(path).is_file():
+  if not path.endswith('.py') or not os.path.isfile(path):
     raise UserError(f'--config={path} is neither a Python file nor a '
                     "run's config.json: give one of experiments/, or your own")
   config = _parse(config_flags.DEFINE_config_file,

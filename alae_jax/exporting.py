@@ -4,8 +4,8 @@ import argparse
 
 import jax
 import numpy as np
-from etils import epath
 
+from alae_jax import storage
 from alae_jax.errors import UserError
 from alae_jax.interop.release_file import write_release_checkpoint
 from alae_jax.loading import load_state
@@ -44,7 +44,7 @@ def export_release(workdir: str, out: str) -> str:
     UserError: there is no StyleALAE in the folder, the file exists, `out` is a
       file, or PyTorch is missing.
   """
-  folder = epath.Path(out)
+  folder = storage.locate(out)
   path = folder / _FILE
   if folder.exists() and not folder.is_dir():
     raise UserError(f'--out {out} is a file: name a folder')

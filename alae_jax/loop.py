@@ -15,12 +15,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from etils import epath
 from jax.sharding import Mesh
 
 from alae_jax import config as config_lib
 from alae_jax import mesh as mesh_lib
-from alae_jax import runs
+from alae_jax import runs, storage
 from alae_jax import state as state_lib
 from alae_jax import step as step_lib
 from alae_jax.checkpoint import Checkpoints
@@ -89,7 +88,7 @@ def open_run(config: ml_collections.ConfigDict,
   Returns:
     The run, and whether the folder held it already.
   """
-  folder = runs.RunFolder(epath.Path(workdir))
+  folder = runs.RunFolder(storage.locate(workdir))
   stored = runs.stored_config(folder)
   config = config_lib.resolve(config, jax.device_count(), stored)
   config_lib.validate(config, jax.device_count())

@@ -6,7 +6,7 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
-from alae_jax import runs
+from alae_jax import storage
 
 # Small images are enlarged, by whole factors, to at least this side.
 _VIEWING_SIDE = 64
@@ -52,7 +52,7 @@ def write_png(path: epath.Path, image: np.ndarray) -> None:
   buffer = io.BytesIO()
   Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
       buffer, 'PNG')
-  runs.write_whole(path, buffer.getvalue())
+  storage.write_whole(path, buffer.getvalue())
 
 
 def write_grid(path: epath.Path, images: np.ndarray, columns: int) -> None:

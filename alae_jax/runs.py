@@ -8,6 +8,7 @@ import ml_collections
 from etils import epath
 
 from alae_jax import config as config_lib
+from alae_jax import storage
 from alae_jax.errors import UserError
 
 
@@ -53,7 +54,7 @@ def open_folder(workdir: str) -> RunFolder:
   Raises:
     UserError: there is none.
   """
-  folder = RunFolder(epath.Path(workdir))
+  folder = RunFolder(storage.locate(workdir))
   if not folder.config.exists():
     raise UserError(f'{workdir} is not a run folder: it has no config.json')
   return folder
@@ -79,23 +80,7 @@ def write_config(folder: RunFolder, config: ml_collections.ConfigDict) -> None:
   """Makes the folder and its config.json, whole or not at all."""
   folder.pictures.mkdir(parents=True, exist_ok=True)
   text = json.dumps(config.to_dict(), indent=2) + '\n'
-  write_whole(folder.config, text.encode())
-
-
-def write_whole(path: epath.Path, content: bytes) -> None:
-  """Writes a file so that a kill leaves the old one or the new one."""
-  partial = path.parent / f'.{path.name}.partial'
-  partial.write_bytes(content)
-  partial.replace(path)
-
-
-def append(path: epath.Path, text: str) -> None:
-  """Adds text to a file; object stores can't append, so it is rewritten."""
-  if '://' in str(path):
-    path.write_text((path.read_text() if path.exists() else '') + text)
-  else:
-    with path.open('a') as file:
-      file.write(text)
+  storage.write_whole(folder.config, text.encode())
 
 
 def read_records(path: epath.Path) -> list[dict[str, Any]]:
@@ -114,7 +99,7 @@ def rewind(path: epath.Path, images_seen: int) -> None:
   kept = [record for record in read_records(path)
           if record.get('images_seen', 0) <= images_seen]
   if path.exists():
-    write_whole(path, ''.join(
+    storage.write_whole(path, ''.join(
         json.dumps(record) + '\n' for record in kept).encode())
 
 
@@ -127,4 +112,4 @@ def seconds_trained(path: epath.Path, images_seen: int) -> float:
 
 def append_record(path: epath.Path, record: dict[str, Any]) -> None:
   """Adds a JSON line."""
-  append(path, json.dumps(record) + '\n')
+  storage.append(path, json.dumps(record) + '\n')

@@ -10,8 +10,10 @@ import jax
 import numpy as np
 import tensorboardX
 import tqdm
+from etils import epath
+from tensorboardX import record_writer
 
-from alae_jax import runs
+from alae_jax import runs, storage
 from alae_jax.growth import Segment, steps_at
 from alae_jax.models.networks import Params
 
@@ -29,7 +31,7 @@ class _RunLog(logging.Handler):
     self.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
 
   def emit(self, record: logging.LogRecord) -> None:
-    runs.append(self._path, self.format(record) + '\n')
+    storage.append(self._path, self.format(record) + '\n')
 
 
 class _Console(logging.Handler):
@@ -38,6 +40,36 @@ class _Console(logging.Handler):
   def emit(self, record: logging.LogRecord) -> None:
     tqdm.tqdm.write(self.format(record), file=sys.stdout)
     sys.stdout.flush()
+
+
+class _RemoteEvents:
+  """TensorBoard's events in an object store: all of them at every flush."""
+
+  def __init__(self, path: str):
+    self._path = epath.Path(path)
+    self._events = bytearray()
+
+  def write(self, event: bytes) -> None:
+    self._events += event
+
+  def flush(self) -> None:
+    storage.write_whole(self._path, bytes(self._events))
+
+  def close(self) -> None:
+    self.flush()
+
+
+class _RemoteEventsFactory:
+  """Tells tensorboardX, whose own needs a client of its own, of the above."""
+
+  def open(self, path: str) -> _RemoteEvents:
+    return _RemoteEvents(path)
+
+  def directory_check(self, path: str) -> None:
+    """An object store needs no folders."""
+
+
+record_writer.register_writer_factory('gs', _RemoteEventsFactory())
 
 
 class Telemetry:

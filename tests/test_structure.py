@@ -7,11 +7,12 @@ ROOT = pathlib.Path(__file__).parent.parent / 'alae_jax'
 
 # From the ground up. A folder stands for all of its files.
 ORDER = [
-    'errors', 'config', 'config_file', 'growth', 'mesh', 'ops', 'models',
-    'data', 'objectives', 'state', 'step', 'runs', 'checkpoint', 'interop',
-    'pieces', 'model', 'telemetry', 'pictures', 'snapshots', 'evaluation',
-    'loading', 'exporting', 'preemption', 'watch', 'loop', 'dry_run', 'main',
-    'animation', 'directions', 'commands', 'cli', '__main__',
+    'errors', 'storage', 'config', 'config_file', 'growth', 'mesh', 'ops',
+    'models', 'data', 'objectives', 'state', 'step', 'runs', 'checkpoint',
+    'interop', 'pieces', 'model', 'telemetry', 'pictures', 'snapshots',
+    'evaluation', 'loading', 'exporting', 'preemption', 'watch', 'loop',
+    'dry_run', 'main', 'animation', 'directions', 'commands', 'cli',
+    '__main__',
 ]
 
 

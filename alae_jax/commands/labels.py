@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from etils import epath
 
+from alae_jax import storage
 from alae_jax.commands import latents
 from alae_jax.errors import UserError
 from alae_jax.evaluation.evaluate import open_dataset
@@ -34,7 +34,7 @@ def codes_of_csv(path: str, model: Model) -> tuple[np.ndarray, Attributes]:
     UserError: the file is not like that.
   """
   names, rows = _read_csv(path)
-  folder = epath.Path(path).parent
+  folder = storage.locate(path).parent
   files = [folder / row[0] for _, row in rows]
   for (line, _), file in zip(rows, files, strict=True):
     if not file.exists():
@@ -103,8 +103,9 @@ def _contrasts_of(attribute: str,
 
 def _read_csv(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
   """The header, and the line and fields of each row that is not empty."""
+  source = storage.locate(path)
   try:
-    text = epath.Path(path).read_text()
+    text = source.read_text()
   except (OSError, UnicodeDecodeError) as error:
     raise UserError(f'cannot read --labels {path}: {error}') from None
   reader = csv.reader(io.StringIO(text), skipinitialspace=True)

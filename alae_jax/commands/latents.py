@@ -9,7 +9,7 @@ import numpy as np
 import tqdm
 from etils import epath
 
-from alae_jax import loading, pictures
+from alae_jax import loading, pictures, storage
 from alae_jax.commands import options
 from alae_jax.commands.output import Output
 from alae_jax.data import folders, images
@@ -75,7 +75,7 @@ def find_files(words: Sequence[str]) -> list[epath.Path]:
   """
   found: list[epath.Path] = []
   for word in words:
-    path = epath.Path(word)
+    path = storage.locate(word)
     if not path.exists():
       raise UserError(f'{word}: no such file or folder')
     files = folders.list_images(path) if path.is_dir() else [path]

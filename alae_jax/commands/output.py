@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from etils import epath
 
-from alae_jax import __version__, animation, pictures, runs
+from alae_jax import __version__, animation, pictures, storage
 from alae_jax.errors import UserError
 from alae_jax.loading import LoadedRun
 
@@ -31,7 +30,7 @@ class Output:
       UserError: --out is a file, or VERB.json is there already.
     """
     self._args = args
-    self._folder = epath.Path(args.out)
+    self._folder = storage.locate(args.out)
     self._record = f'{args.verb}.json'
     self._files: list[str] = []
     if self._folder.exists() and not self._folder.is_dir():
@@ -98,7 +97,7 @@ class Output:
 
   def _write(self, name: str, content: bytes) -> None:
     self._folder.mkdir(parents=True, exist_ok=True)
-    runs.write_whole(self._folder / name, content)
+    storage.write_whole(self._folder / name, content)
     self._files.append(name)
 
 

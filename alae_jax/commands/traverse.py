@@ -4,9 +4,8 @@ import argparse
 
 import jax.numpy as jnp
 import numpy as np
-from etils import epath
 
-from alae_jax import pictures
+from alae_jax import pictures, storage
 from alae_jax.commands import latents, options
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError, reason
@@ -69,8 +68,9 @@ def read_direction(path: str, model: Model) -> np.ndarray:
   Raises:
     UserError: it is no such file, or of another size, not finite or zero.
   """
+  source = storage.locate(path)
   try:
-    with epath.Path(path).open('rb') as file:
+    with source.open('rb') as file:
       # np.load would open a zip too, which is no array.
       direction = np.lib.format.read_array(
           file, allow_pickle=False).astype(np.float32)

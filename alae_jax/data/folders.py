@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import tqdm
 from etils import epath
 
+from alae_jax import storage
 from alae_jax.data import images
 from alae_jax.errors import UserError
 
@@ -24,7 +25,7 @@ def find_images(source: epath.PathLike) -> list[epath.Path]:
     UserError: the folder is missing, holds no image, or is another kind of
       data.
   """
-  source = epath.Path(source)
+  source = storage.locate(source)
   _refuse_other_kinds(source, [source])
   if not source.is_dir():
     raise UserError(f'--source {source}: no such folder')

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 from etils import epath
 
+from alae_jax import storage
 from alae_jax.errors import UserError
 
 _UNSIGNED_BYTE = 8
@@ -80,7 +81,7 @@ def find_files(directory: epath.PathLike) -> dict[str, dict[str, epath.Path]]:
   Raises:
     UserError: the folder or one of the files is missing.
   """
-  directory = epath.Path(directory)
+  directory = storage.locate(directory)
   if not directory.is_dir():
     raise UserError(f'--source {directory}: no such folder')
   return {

@@ -1,8 +1,9 @@
 """`alae prepare`: makes TFDS datasets, one per resolution.
 
-The levels are made in data_dir/NAME.unfinished and moved into place when all
-of them are whole. A run that was interrupted takes up the levels it had
-finished, if they were made of the same images in the same way.
+The levels are made in data_dir/NAME.unfinished, or in this machine's cache
+where data_dir is remote, and moved into place when all of them are whole. A run
+that was interrupted takes up the levels it had finished, if they were made of
+the same images in the same way.
 """
 
 import argparse
@@ -15,7 +16,8 @@ import tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.core.download import download_manager, util
 
-from alae_jax.data import builders, sources
+from alae_jax import storage
+from alae_jax.data import builders, remote, sources
 from alae_jax.data.plans import Plan, Reader, make_plan
 from alae_jax.errors import UserError
 
@@ -52,7 +54,7 @@ def prepare(
       there under that name.
   """
   plan = make_plan(name, source, resolution, test_images, channels)
-  return _carry_out(plan, epath.Path(data_dir), overwrite)
+  return _carry_out(plan, storage.locate(data_dir), overwrite)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,13 +87,14 @@ def _carry_out(
   plan: Plan, data_dir: epath.Path, overwrite: bool
 ) -> list[epath.Path]:
   """Makes the levels that are missing, then moves them into place."""
-  staging = data_dir / f'{plan.name}.unfinished'
+  workplace = remote.workplace(data_dir)
+  staging = workplace / f'{plan.name}.unfinished'
   there = {} if overwrite else sources.available(plan.name, data_dir)
   _refuse_other_data(plan.name, plan.fingerprint, there)
   missing = [level for level in plan.levels if level not in there]
   _clear(plan, staging)
   for level in missing:
-    _make_level(plan, level, staging, data_dir, there)
+    _make_level(plan, level, staging, workplace, there)
   if missing:
     staged = sources.available(plan.name, staging)
     made_from = _fingerprint(staged[missing[0]])  # known now, if downloaded
@@ -131,7 +134,7 @@ def _make_level(
   plan: Plan,
   level: int,
   staging: epath.Path,
-  data_dir: epath.Path,
+  workplace: epath.Path,
   there: dict[int, epath.Path],
 ) -> None:
   """Makes one level in the staging folder, unless it is whole there."""
@@ -141,7 +144,7 @@ def _make_level(
   full = (there | staged).get(plan.levels[0])
   reader = _reader(full) if full and level != plan.levels[0] else None
   builder = plan.make(level, staging, reader)
-  downloads = staging if plan.fingerprint else data_dir  # kept for next time
+  downloads = staging if plan.fingerprint else workplace  # kept for next time
   _download_and_prepare(builder, downloads / 'downloads')
 
 
@@ -196,7 +199,7 @@ def _move(
   for level in levels:
     target = data_dir / plan.name / str(level)
     target.mkdir(parents=True, exist_ok=True)
-    staged[level].rename(target / staged[level].name)
+    remote.move(staged[level], target / staged[level].name)
   _remove(staging)
 
 

@@ -8,6 +8,7 @@ them.
 import abc
 import concurrent.futures
 import os
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ import tensorflow_datasets as tfds
 import tqdm
 from etils import epath
 
-from alae_jax.data import digits
+from alae_jax import storage
+from alae_jax.data import digits, remote
 from alae_jax.errors import UserError
 
 SPLITS = ('train', 'test')
@@ -111,19 +113,31 @@ class DatasetSource(Source):
     self.resolution, _, self.channels = features['image'].shape
     labelled = 'label' in features
     self.num_classes = features['label'].num_classes if labelled else None
-    self._examples = builder.as_data_source(split)
+    self._directory = epath.Path(directory)
+    self._split = builder.info.splits[split]
+    self._examples: Any = None
+    self._opening = threading.Lock()  # many threads read
 
   def __len__(self) -> int:
-    return len(self._examples)
+    return self._split.num_examples
 
   def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
     """Reads and decodes the examples at the indices."""
     # Many at once: small images take a quarter of the time one by one does.
-    examples = self._examples.__getitems__([int(i) for i in indices])
+    examples = self._open().__getitems__([int(i) for i in indices])
     batch = {'image': np.stack([e['image'] for e in examples])}
     if self.has_labels:
       batch['label'] = np.asarray([e['label'] for e in examples], np.int64)
     return batch
+
+  def _open(self) -> Any:
+    """Opens the images, which copies a remote dataset, when first needed."""
+    with self._opening:
+      if self._examples is None:
+        local = remote.local_copy(self._directory, self._split.filenames)
+        builder = tfds.builder_from_directory(local)
+        self._examples = builder.as_data_source(self._split.name)
+      return self._examples
 
 
 def open_source(
@@ -157,7 +171,7 @@ def available(name: str, data_dir: epath.PathLike) -> dict[int, epath.Path]:
 
   Only whole datasets count. Of several versions the newest does.
   """
-  root = epath.Path(data_dir) / name
+  root = storage.locate(data_dir) / name
   if not root.is_dir():
     return {}
   found = {}

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from alae_jax import config as config_lib
 from alae_jax import mesh as mesh_lib
-from alae_jax import runs
+from alae_jax import runs, storage
 from alae_jax import state as state_lib
 from alae_jax.checkpoint import Checkpoints
 from alae_jax.config_file import override
@@ -76,7 +76,7 @@ def import_checkpoint(checkpoint: str, workdir: str, weights: str = 'ema',
   Raises:
     UserError: the checkpoint, the folder or an override can't be used.
   """
-  folder = runs.RunFolder(epath.Path(workdir))
+  folder = runs.RunFolder(storage.locate(workdir))
   _check_empty(folder.path)
   release = read_release_checkpoint(checkpoint)
   config = build_config(release.model, weights, overrides)
@@ -162,7 +162,7 @@ def _write(folder: runs.RunFolder, config: ConfigDict,
   try:
     checkpoints.save(state, 0)
     checkpoints.close()
-    runs.append(folder.log, note + '\n')
+    storage.append(folder.log, note + '\n')
     runs.write_config(folder, config)
   except BaseException:
     if folder.checkpoints.exists():

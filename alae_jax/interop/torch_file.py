@@ -6,6 +6,7 @@ alone. The bookkeeping objects that checkpoints of the authors' release hold
 beside the weights are taken in by stand-ins, which forget what they are given.
 """
 
+import io
 import re
 import warnings
 import zipfile
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from alae_jax import storage
 from alae_jax.errors import UserError
 
 # The restricted unpickler of earlier versions could be made to run code
@@ -76,9 +78,10 @@ def read(path: str) -> Any:
       PyTorch's, or holds something that could run code.
   """
   torch = import_torch()
+  source = storage.locate(path)
   start = b''
   try:
-    with epath.Path(path).open('rb') as file, warnings.catch_warnings():
+    with source.open('rb') as file, warnings.catch_warnings():
       start = file.read(len(_LEGACY_START))
       file.seek(0)
       # Of damaged bytes, and of storage classes that have a newer name.
@@ -98,13 +101,12 @@ def write(path: str, content: Any) -> None:
     UserError: PyTorch is missing, or the file exists.
   """
   torch = import_torch()
-  target = epath.Path(path)
+  target = storage.locate(path)
   if target.exists():
     raise UserError(f'{path} exists: name another')
-  partial = target.parent / f'.{target.name}.partial'
-  with partial.open('wb') as file:
-    torch.save(content, file)
-  partial.replace(target)
+  buffer = io.BytesIO()
+  torch.save(content, buffer)
+  storage.write_whole(target, buffer.getvalue())
 
 
 def to_numpy(tensor: Any) -> np.ndarray:

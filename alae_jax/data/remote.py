@@ -1,0 +1,98 @@
+"""Datasets in remote folders, by way of this machine's disk.
+
+ArrayRecord reads and writes local files alone.
+"""
+
+import concurrent.futures
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+
+import tqdm
+from etils import epath
+
+from alae_jax import storage
+
+CACHE = 'ALAE_CACHE'  # environment variable
+_INFO = 'dataset_info.json'  # with which TFDS takes a folder for a dataset
+_AT_ONCE = 8  # files under way
+
+
+def workplace(data_dir: epath.Path) -> epath.Path:
+  """Where datasets for a folder are made: in it, or in this machine's cache."""
+  if not storage.is_remote(data_dir):
+    return data_dir
+  return _cache() / 'preparing' / _digest(os.fspath(data_dir).encode())
+
+
+def local_copy(directory: epath.Path, records: Iterable[str]) -> epath.Path:
+  """The folder of a dataset on this machine, with some of its record files.
+
+  What was copied once is there for every run, until the dataset is replaced.
+
+  Args:
+    directory: of the dataset; returned as it is if it is local.
+    records: names of files in it.
+  """
+  if not storage.is_remote(directory):
+    return directory
+  described = (directory / _INFO).read_bytes()
+  copy = _cache() / 'datasets' / _digest(
+    os.fspath(directory).encode() + described)  # fmt: skip
+  copy.mkdir(parents=True, exist_ok=True)
+  descriptions = [
+    path.name
+    for path in directory.iterdir()
+    if path.suffix in ('.json', '.txt')
+  ]
+  missing = [
+    name for name in (*descriptions, *records) if not (copy / name).exists()
+  ]
+  _copy(directory, copy, missing)
+  return copy
+
+
+def move(source: epath.Path, target: epath.Path) -> None:
+  """Moves a dataset's folder; a kill never leaves half of one.
+
+  Args:
+    source: local.
+    target: local or remote; it does not exist, or is not whole.
+  """
+  if not storage.is_remote(target):
+    source.rename(target)
+    return
+  names = [path.name for path in source.iterdir() if path.name != _INFO]
+  _copy(source, target, names)
+  _copy(source, target, [_INFO])  # and only now it is a dataset
+  source.rmtree()
+
+
+def _cache() -> epath.Path:
+  folder = os.environ.get(CACHE) or '~/.cache/alae_jax'
+  return epath.Path(folder).expanduser().absolute()
+
+
+def _digest(content: bytes) -> str:
+  return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _copy(source: epath.Path, target: epath.Path, names: Sequence[str]) -> None:
+  """Copies files; each appears under its name when it is whole."""
+
+  def copy(name: str) -> None:
+    if storage.is_remote(target):
+      (source / name).copy(target / name, overwrite=True)
+      return
+    # Processes of one machine may copy the same file at the same time.
+    partial = target / f'.{name}.{os.getpid()}'
+    (source / name).copy(partial, overwrite=True)
+    partial.replace(target / name)
+
+  bar = tqdm.tqdm(
+    total=len(names), desc=f'copying {source}', unit=' files', delay=2,
+    leave=False,
+  )  # fmt: skip
+  with bar, concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+    for _ in pool.map(copy, names):
+      bar.update()
