@@ -26,8 +26,8 @@ def locate(name: epath.PathLike) -> epath.Path:
   try:
     path.exists()
   except ImportError as error:
-    raise UserError(f'{name} needs the package gcsfs: pip install '
-                    '"alae_jax[gcs]"') from error
+    raise UserError(f"{name} needs gcsfs: pip install 'alae_jax[gcs]'") from (
+        error)
   except Exception as error:  # of the network, the bucket and the credentials
     raise UserError(f'{name} cannot be reached: {reason(error)}') from error
   return path

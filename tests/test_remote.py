@@ -192,8 +192,8 @@ def test_a_package_that_is_missing_is_told_in_one_line():
   done = subprocess.run([sys.executable, '-c', program], capture_output=True,
                         text=True, check=False)
   assert done.returncode == 2
-  assert done.stderr == ('alae: gs://b/r needs the package gcsfs: pip install '
-                         '"alae_jax[gcs]"\n')
+  assert done.stderr == (
+      "alae: gs://b/r needs gcsfs: pip install 'alae_jax[gcs]'\n")
 
 
 def test_a_bucket_that_is_shut_is_told_in_one_line(monkeypatch):
