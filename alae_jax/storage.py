@@ -2,9 +2,16 @@
 
 import os
 
+import fsspec
 from etils import epath
 
 from alae_jax.errors import UserError, reason
+
+# A client would remember for ever what a folder held when it was first read,
+# and a notebook never see the checkpoints of a run that goes on elsewhere.
+SECONDS_REMEMBERED = 5
+fsspec.config.conf.setdefault('gcs', {}).setdefault(
+    'listings_expiry_time', SECONDS_REMEMBERED)
 
 
 def locate(name: epath.PathLike) -> epath.Path:

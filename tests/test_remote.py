@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -77,6 +78,21 @@ def test_half_a_remote_checkpoint_is_not_picked_up(bucket):
   checkpoints = Checkpoints(folder.checkpoints)
   assert checkpoints.latest() == 64
   checkpoints.close()
+
+
+def test_a_notebook_sees_what_another_machine_has_written(
+    bucket, monkeypatch):
+  folder = epath.Path(bucket) / 'polled'
+  (folder / 'old').write_text('')
+  assert names(folder) == {'old'}
+  program = ('from etils import epath; '
+             f'epath.Path("{folder}/new").write_text("")')
+  subprocess.run([sys.executable, '-c', program], check=True)
+  client = epath.backend.fsspec_backend.fs(bucket)
+  assert client.dircache.listings_expiry_time == storage.SECONDS_REMEMBERED
+  now = time.time() + storage.SECONDS_REMEMBERED + 1
+  monkeypatch.setattr('fsspec.dircache.time.time', lambda: now)
+  assert names(folder) == {'old', 'new'}
 
 
 def test_verbs_read_and_write_a_bucket(bucket, mlp, capsys):
