@@ -1,5 +1,6 @@
 """Files and folders, local or remote (gs://...)."""
 
+import logging
 import os
 
 import fsspec
@@ -12,6 +13,9 @@ from alae_jax.errors import UserError, reason
 SECONDS_REMEMBERED = 5
 fsspec.config.conf.setdefault('gcs', {}).setdefault(
     'listings_expiry_time', SECONDS_REMEMBERED)
+
+# It logs with a traceback what it raises too; GCSFS_DEBUG shows it again.
+logging.getLogger('gcsfs').setLevel(logging.CRITICAL)
 
 
 def locate(name: epath.PathLike) -> epath.Path:

@@ -1,7 +1,10 @@
 """Run folders, datasets and results in a bucket, as on a disk."""
 
+import http.server
+import os
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -212,12 +215,26 @@ def test_a_package_that_is_missing_is_told_in_one_line():
       "alae: gs://b/r needs gcsfs: pip install 'alae_jax[gcs]'\n")
 
 
-def test_a_bucket_that_is_shut_is_told_in_one_line(monkeypatch):
-  def refuse(self):
-    raise PermissionError('anonymous caller does not\nhave access')
+class Refusal(http.server.BaseHTTPRequestHandler):
+  """Lets nobody in."""
 
-  path = type(epath.Path('gs://bucket'))
-  monkeypatch.setattr(path, 'exists', refuse)
-  with pytest.raises(UserError, match='gs://shut/run cannot be reached: '
-                     'anonymous caller does not have access'):
-    storage.locate('gs://shut/run')
+  def do_GET(self):
+    self.send_error(403, 'no access')
+
+  def log_message(self, *_):
+    pass
+
+
+def test_a_bucket_that_is_shut_is_told_in_one_line():
+  with http.server.ThreadingHTTPServer(('localhost', 0), Refusal) as server:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f'http://localhost:{server.server_port}'
+    done = subprocess.run(
+        [sys.executable, '-m', 'alae_jax', 'evaluate', 'gs://shut/run',
+         '--metrics', 'probe'], capture_output=True, text=True, check=False,
+        env=os.environ | {'STORAGE_EMULATOR_HOST': address,
+                          'GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT': 'false'})
+    server.shutdown()
+  assert done.returncode == 2
+  assert done.stderr.startswith('alae: gs://shut/run cannot be reached: ')
+  assert done.stderr.count('\n') == 1
