@@ -163,6 +163,17 @@ def test_a_copy_is_made_once_and_anew_for_a_new_dataset(
   assert len(read_all('noise', far, 4)) < len(first)
 
 
+def test_other_images_of_the_same_sizes_are_another_dataset(bucket, cache):
+  folder = epath.Path(bucket) / 'same_sizes'
+  copies = set()
+  for fingerprint in ('one', 'other', 'other'):
+    (folder / 'dataset_info.json').write_text('{}')
+    (folder / 'metadata.json').write_text(fingerprint)
+    copies.add(copy := remote.local_copy(folder, ()))
+    assert (copy / 'metadata.json').read_text() == fingerprint
+  assert len(copies) == 2
+
+
 def test_an_upload_that_was_killed_is_no_dataset_and_goes_on(
     bucket, cache, photos, monkeypatch):
   far = f'{bucket}/halfway'

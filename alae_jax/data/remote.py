@@ -6,6 +6,7 @@ ArrayRecord reads and writes local files alone.
 import concurrent.futures
 import hashlib
 import os
+import uuid
 from collections.abc import Iterable, Sequence
 
 import tqdm
@@ -36,15 +37,15 @@ def local_copy(directory: epath.Path, records: Iterable[str]) -> epath.Path:
   """
   if not storage.is_remote(directory):
     return directory
-  described = (directory / _INFO).read_bytes()
-  copy = _cache() / 'datasets' / _digest(
-    os.fspath(directory).encode() + described)  # fmt: skip
-  copy.mkdir(parents=True, exist_ok=True)
-  descriptions = [
-    path.name
-    for path in directory.iterdir()
+  descriptions = {
+    path.name: path.read_bytes()
+    for path in sorted(directory.iterdir())
     if path.suffix in ('.json', '.txt')
-  ]
+  }
+  # One of them holds the fingerprint of the images.
+  content = os.fspath(directory).encode() + b''.join(descriptions.values())
+  copy = _cache() / 'datasets' / _digest(content)
+  copy.mkdir(parents=True, exist_ok=True)
   missing = [
     name for name in (*descriptions, *records) if not (copy / name).exists()
   ]
@@ -84,8 +85,8 @@ def _copy(source: epath.Path, target: epath.Path, names: Sequence[str]) -> None:
     if storage.is_remote(target):
       (source / name).copy(target / name, overwrite=True)
       return
-    # Processes of one machine may copy the same file at the same time.
-    partial = target / f'.{name}.{os.getpid()}'
+    # Others on this machine may copy the same file at the same time.
+    partial = target / f'.{name}.{uuid.uuid4().hex}'
     (source / name).copy(partial, overwrite=True)
     partial.replace(target / name)
 
