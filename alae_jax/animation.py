@@ -27,8 +27,14 @@ def encode_gif(frames: Sequence[np.ndarray], rate: float) -> bytes:
   """
   first, *rest = [Image.fromarray(_squeeze(frame)) for frame in frames]
   buffer = io.BytesIO()
-  first.save(buffer, 'GIF', save_all=True, append_images=rest, loop=0,
-             duration=max(20, round(100 / rate) * 10))
+  first.save(
+    buffer,
+    'GIF',
+    save_all=True,
+    append_images=rest,
+    loop=0,
+    duration=max(20, round(100 / rate) * 10),
+  )
   return buffer.getvalue()
 
 
@@ -39,8 +45,10 @@ def require_video() -> None:
     UserError: says what to install.
   """
   if importlib.util.find_spec('imageio_ffmpeg') is None:
-    raise UserError("MP4 needs ffmpeg: pip install 'alae_jax[video]', or give "
-                    'another --format')
+    raise UserError(
+      "MP4 needs ffmpeg: pip install 'alae_jax[video]', or give "
+      'another --format'
+    )
 
 
 def encode_mp4(frames: Sequence[np.ndarray], rate: float) -> bytes:
@@ -55,17 +63,38 @@ def encode_mp4(frames: Sequence[np.ndarray], rate: float) -> bytes:
   """
   require_video()
   import imageio_ffmpeg
+
   frames = [_even_rgb(frame) for frame in frames]
   height, width, _ = frames[0].shape
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / 'film.mp4'
     # Not imageio_ffmpeg's own call: it forks, which JAX's threads don't bear.
     subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), '-loglevel', 'error',
-         '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', f'{width}x{height}',
-         '-r', f'{rate:g}', '-i', '-',
-         '-c:v', 'libx264', '-crf', '16', '-pix_fmt', 'yuv420p', str(path)],
-        input=b''.join(frame.tobytes() for frame in frames), check=True)
+      [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        '-loglevel',
+        'error',
+        '-f',
+        'rawvideo',
+        '-pix_fmt',
+        'rgb24',
+        '-s',
+        f'{width}x{height}',
+        '-r',
+        f'{rate:g}',
+        '-i',
+        '-',
+        '-c:v',
+        'libx264',
+        '-crf',
+        '16',
+        '-pix_fmt',
+        'yuv420p',
+        str(path),
+      ],
+      input=b''.join(frame.tobytes() for frame in frames),
+      check=True,
+    )
     return path.read_bytes()
 
 

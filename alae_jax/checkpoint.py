@@ -16,8 +16,13 @@ class Checkpoints:
   is whole, so a killed save is never picked up.
   """
 
-  def __init__(self, path: epath.Path, keep_last: int = 1,
-               keep_images: int | None = None, read_only: bool = False):
+  def __init__(
+    self,
+    path: epath.Path,
+    keep_last: int = 1,
+    keep_images: int | None = None,
+    read_only: bool = False,
+  ):
     """Opens the folder.
 
     Args:
@@ -32,13 +37,14 @@ class Checkpoints:
     # Orbax writes to an absolute path only.
     self._path = path if storage.is_remote(path) else path.absolute()
     self._manager = ocp.CheckpointManager(
-        self._path,
-        options=ocp.CheckpointManagerOptions(
-            preservation_policy=checkpoint_managers.AnyPreservationPolicy(
-                policies),
-            cleanup_tmp_directories=not read_only,
-            read_only=read_only,
-            create=False))
+      self._path,
+      options=ocp.CheckpointManagerOptions(
+        preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies),
+        cleanup_tmp_directories=not read_only,
+        read_only=read_only,
+        create=False,
+      ),
+    )
 
   def latest(self) -> int | None:
     """Images seen at the newest whole checkpoint, or None."""
@@ -49,11 +55,11 @@ class Checkpoints:
     if images_seen in self._manager.all_steps():
       return
     self._path.mkdir(parents=True, exist_ok=True)
-    self._manager.save(images_seen, args=ocp.args.StandardSave(state),
-                       force=True)
+    self._manager.save(
+      images_seen, args=ocp.args.StandardSave(state), force=True
+    )
 
-  def restore(self, images_seen: int,
-              abstract_state: TrainState) -> TrainState:
+  def restore(self, images_seen: int, abstract_state: TrainState) -> TrainState:
     """Reads a checkpoint onto the shardings of `abstract_state`.
 
     Raises:
@@ -61,11 +67,13 @@ class Checkpoints:
     """
     try:
       return self._manager.restore(
-          images_seen, args=ocp.args.StandardRestore(abstract_state))
+        images_seen, args=ocp.args.StandardRestore(abstract_state)
+      )
     except (ValueError, OSError, KeyError) as error:
       first = (str(error).splitlines() or ['no reason given'])[0]
-      raise UserError(f'checkpoint {self._path / str(images_seen)} cannot be '
-                      f'read: {first}') from error
+      raise UserError(
+        f'checkpoint {self._path / str(images_seen)} cannot be read: {first}'
+      ) from error
 
   def wait(self) -> None:
     """Returns when everything is on disk."""

@@ -12,13 +12,13 @@ from absl import logging
 from alae_jax import __version__, exporting
 from alae_jax import main as train_command
 from alae_jax.commands import (
-    directions,
-    evaluate,
-    generate,
-    interpolate,
-    mix,
-    reconstruct,
-    traverse,
+  directions,
+  evaluate,
+  generate,
+  interpolate,
+  mix,
+  reconstruct,
+  traverse,
 )
 from alae_jax.data import prepare
 from alae_jax.errors import UserError, exit_status
@@ -45,50 +45,76 @@ class Verb:
 
 
 VERBS = {
-    'train': Verb(
-        'train, or continue what the run folder holds',
-        'alae train --config=experiments/digits.py --workdir=runs/digits',
-        train_command.add_arguments, train_command.run, overrides=True),
-    'prepare': Verb(
-        'make a dataset to train on',
-        'alae prepare mnist --data_dir data',
-        prepare.add_arguments, prepare.run),
-    'evaluate': Verb(
-        'compute metrics of a trained model',
-        'alae evaluate runs/digits --metrics probe',
-        evaluate.add_arguments, evaluate.run),
-    'generate': Verb(
-        'make images from seeds',
-        'alae generate runs/digits --seeds 0-15 --truncation 0.7 --out images',
-        generate.add_arguments, generate.run),
-    'reconstruct': Verb(
-        'encode and decode your own images, and measure what is lost',
-        'alae reconstruct runs/faces photos/ --out reconstructed',
-        reconstruct.add_arguments, reconstruct.run),
-    'interpolate': Verb(
-        'go from one image or seed to another in w',
-        'alae interpolate runs/faces me.jpg 7 --format png,gif --out between',
-        interpolate.add_arguments, interpolate.run),
-    'mix': Verb(
-        'mix the styles of images or seeds (StyleALAE)',
-        'alae mix runs/faces --sources 0-4 --destinations me.jpg 5-6 --out '
-        'mixed', mix.add_arguments, mix.run),
-    'traverse': Verb(
-        'move images or seeds along a direction in w',
-        'alae traverse runs/faces me.jpg --direction direction_smile.npy '
-        '--range -3,3 --out smiling', traverse.add_arguments, traverse.run),
-    'directions': Verb(
-        'find directions in w, from labels or without',
-        'alae directions runs/faces --method labels --labels smiles.csv '
-        '--out found', directions.add_arguments, directions.run),
-    'import': Verb(
-        "make a run folder of a checkpoint of the authors' PyTorch release",
-        'alae import model_194.pth --workdir runs/ffhq',
-        importing.add_arguments, importing.run, overrides=True),
-    'export': Verb(
-        'write a trained model in a format of others',
-        'alae export runs/ffhq --format release --out exported',
-        exporting.add_arguments, exporting.run),
+  'train': Verb(
+    'train, or continue what the run folder holds',
+    'alae train --config=experiments/digits.py --workdir=runs/digits',
+    train_command.add_arguments,
+    train_command.run,
+    overrides=True,
+  ),
+  'prepare': Verb(
+    'make a dataset to train on',
+    'alae prepare mnist --data_dir data',
+    prepare.add_arguments,
+    prepare.run,
+  ),
+  'evaluate': Verb(
+    'compute metrics of a trained model',
+    'alae evaluate runs/digits --metrics probe',
+    evaluate.add_arguments,
+    evaluate.run,
+  ),
+  'generate': Verb(
+    'make images from seeds',
+    'alae generate runs/digits --seeds 0-15 --truncation 0.7 --out images',
+    generate.add_arguments,
+    generate.run,
+  ),
+  'reconstruct': Verb(
+    'encode and decode your own images, and measure what is lost',
+    'alae reconstruct runs/faces photos/ --out reconstructed',
+    reconstruct.add_arguments,
+    reconstruct.run,
+  ),
+  'interpolate': Verb(
+    'go from one image or seed to another in w',
+    'alae interpolate runs/faces me.jpg 7 --format png,gif --out between',
+    interpolate.add_arguments,
+    interpolate.run,
+  ),
+  'mix': Verb(
+    'mix the styles of images or seeds (StyleALAE)',
+    'alae mix runs/faces --sources 0-4 --destinations me.jpg 5-6 --out mixed',
+    mix.add_arguments,
+    mix.run,
+  ),
+  'traverse': Verb(
+    'move images or seeds along a direction in w',
+    'alae traverse runs/faces me.jpg --direction direction_smile.npy '
+    '--range -3,3 --out smiling',
+    traverse.add_arguments,
+    traverse.run,
+  ),
+  'directions': Verb(
+    'find directions in w, from labels or without',
+    'alae directions runs/faces --method labels --labels smiles.csv '
+    '--out found',
+    directions.add_arguments,
+    directions.run,
+  ),
+  'import': Verb(
+    "make a run folder of a checkpoint of the authors' PyTorch release",
+    'alae import model_194.pth --workdir runs/ffhq',
+    importing.add_arguments,
+    importing.run,
+    overrides=True,
+  ),
+  'export': Verb(
+    'write a trained model in a format of others',
+    'alae export runs/ffhq --format release --out exported',
+    exporting.add_arguments,
+    exporting.run,
+  ),
 }
 
 
@@ -102,14 +128,22 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
   """The parser of all verbs."""
   parser = _Parser(
-      prog='alae', description='Adversarial Latent Autoencoders in JAX.',
-      allow_abbrev=False)
+    prog='alae',
+    description='Adversarial Latent Autoencoders in JAX.',
+    allow_abbrev=False,
+  )
   parser.add_argument('--version', action='version', version=__version__)
   verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
   for name, verb in VERBS.items():
-    verb.add_arguments(verbs.add_parser(
-        name, help=verb.summary, description=verb.summary,
-        epilog=f'example: {verb.example}', allow_abbrev=False))
+    verb.add_arguments(
+      verbs.add_parser(
+        name,
+        help=verb.summary,
+        description=verb.summary,
+        epilog=f'example: {verb.example}',
+        allow_abbrev=False,
+      )
+    )
   return parser
 
 
@@ -135,8 +169,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb.overrides:
       verb.run(args, rest)
     elif rest:
-      raise UserError(f'unknown argument {rest[0]}; see alae {args.verb} '
-                      '--help')
+      raise UserError(
+        f'unknown argument {rest[0]}; see alae {args.verb} --help'
+      )
     else:
       # Orbax warns of every checkpoint that is opened to be read.
       logging.set_verbosity(logging.ERROR)

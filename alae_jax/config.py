@@ -97,8 +97,9 @@ def default_style(levels: int) -> ConfigDict:
   return config
 
 
-def resolve(config: ConfigDict, devices: int,
-            stored: ConfigDict | None = None) -> ConfigDict:
+def resolve(
+  config: ConfigDict, devices: int, stored: ConfigDict | None = None
+) -> ConfigDict:
   """Fills in what follows from the machine.
 
   Args:
@@ -112,8 +113,7 @@ def resolve(config: ConfigDict, devices: int,
   """
   config = config.copy_and_resolve_references()
   if config.train.batch_size == 0:
-    config.train.batch_size = (
-        stored.train.batch_size if stored else 4 * devices)
+    config.train.batch_size = stored.train.batch_size if stored else 4 * devices
   return config
 
 
@@ -141,26 +141,51 @@ def _validate_model(config: ConfigDict) -> None:
   model = config.model
   _check(config, 'model.kind', model.kind in ('mlp', 'style'), 'mlp or style')
   _check(config, 'model.channels', model.channels in (1, 3), '1 or 3')
-  for field in ('levels', 'base_channels', 'max_channels', 'z_dim', 'w_dim',
-                'mapping_layers', 'discriminator_layers'):
+  for field in (
+    'levels',
+    'base_channels',
+    'max_channels',
+    'z_dim',
+    'w_dim',
+    'mapping_layers',
+    'discriminator_layers',
+  ):
     _check(config, f'model.{field}', model[field] > 0, 'above 0')
   if model.kind == 'mlp':
     _check(config, 'model.resolution', model.resolution > 0, 'above 0')
     _check(config, 'model.levels', model.levels == 1, '1 for an mlp')
-    _check(config, 'model.hidden',
-           len(model.hidden) > 0 and all(map(_is_count, model.hidden)),
-           'one or more whole numbers above 0')
-    _check(config, 'train.style_mixing_probability',
-           config.train.style_mixing_probability == 0,
-           '0 for an mlp, which has one style')
-    _check(config, 'growth.images_per_level',
-           config.growth.images_per_level == 0, '0 for an mlp')
+    _check(
+      config,
+      'model.hidden',
+      len(model.hidden) > 0 and all(map(_is_count, model.hidden)),
+      'one or more whole numbers above 0',
+    )
+    _check(
+      config,
+      'train.style_mixing_probability',
+      config.train.style_mixing_probability == 0,
+      '0 for an mlp, which has one style',
+    )
+    _check(
+      config,
+      'growth.images_per_level',
+      config.growth.images_per_level == 0,
+      '0 for an mlp',
+    )
   else:
-    _check(config, 'model.levels', 2 <= model.levels <= 9,
-           'from 2 (8x8) to 9 (1024x1024)')
+    _check(
+      config,
+      'model.levels',
+      2 <= model.levels <= 9,
+      'from 2 (8x8) to 9 (1024x1024)',
+    )
     side = 4 << (model.levels - 1)
-    _check(config, 'model.resolution', model.resolution in (0, side),
-           f'0, or {side} with model.levels={model.levels}')
+    _check(
+      config,
+      'model.resolution',
+      model.resolution in (0, side),
+      f'0, or {side} with model.levels={model.levels}',
+    )
 
 
 def _validate_train(config: ConfigDict) -> None:
@@ -173,9 +198,12 @@ def _validate_train(config: ConfigDict) -> None:
   _check(config, 'train.images', train.images < 2**31, 'below 2^31')
   _check(config, 'train.seed', 0 <= train.seed < 2**32, 'in [0, 2^32)')
   _check(config, 'train.r1_gamma', train.r1_gamma >= 0, '0 or more')
-  _check(config, 'train.compute_dtype',
-         train.compute_dtype in ('float32', 'bfloat16'),
-         'float32 or bfloat16')
+  _check(
+    config,
+    'train.compute_dtype',
+    train.compute_dtype in ('float32', 'bfloat16'),
+    'float32 or bfloat16',
+  )
   _check(config, 'train.adam_beta2', 0 <= train.adam_beta2 < 1, 'in [0, 1)')
   for field in ('mean_w_beta', 'style_mixing_probability'):
     _check(config, f'train.{field}', 0 <= train[field] <= 1, 'in [0, 1]')
@@ -183,15 +211,20 @@ def _validate_train(config: ConfigDict) -> None:
 
 def _validate_growth(config: ConfigDict) -> None:
   growth = config.growth
-  _check(config, 'growth.images_per_level', growth.images_per_level >= 0,
-         '0 or more')
+  _check(
+    config, 'growth.images_per_level', growth.images_per_level >= 0, '0 or more'
+  )
   for field, fits, kind in (
-      ('batch_sizes', _is_count, 'whole numbers'),
-      ('learning_rates', _is_rate, 'numbers')):
+    ('batch_sizes', _is_count, 'whole numbers'),
+    ('learning_rates', _is_rate, 'numbers'),
+  ):
     table = growth[field]
-    _check(config, f'growth.{field}',
-           len(table) <= config.model.levels and all(map(fits, table)),
-           f'at most model.levels ({config.model.levels}) {kind} above 0')
+    _check(
+      config,
+      f'growth.{field}',
+      len(table) <= config.model.levels and all(map(fits, table)),
+      f'at most model.levels ({config.model.levels}) {kind} above 0',
+    )
 
 
 def _validate_batches(config: ConfigDict, devices: int) -> None:
@@ -199,8 +232,12 @@ def _validate_batches(config: ConfigDict, devices: int) -> None:
   if not config.growth.batch_sizes:
     sizes['train.batch_size'] = (config.train.batch_size,)
   for field, values in sizes.items():
-    _check(config, field, all(size % devices == 0 for size in values),
-           f'divisible by the {devices} devices')
+    _check(
+      config,
+      field,
+      all(size % devices == 0 for size in values),
+      f'divisible by the {devices} devices',
+    )
 
 
 def _is_count(value: Any) -> bool:
@@ -223,7 +260,8 @@ def flatten(config: ConfigDict) -> dict[str, Any]:
   for section, fields in config.items():
     for field, value in fields.items():
       flat[f'{section}.{field}'] = (
-          tuple(value) if isinstance(value, list | tuple) else value)
+        tuple(value) if isinstance(value, list | tuple) else value
+      )
   return flat
 
 
@@ -235,12 +273,15 @@ def load(path: epath.Path) -> ConfigDict:
   """
   try:
     sections = json.loads(path.read_text())
-    values = {f'{section}.{field}': value
-              for section, fields in sections.items()
-              for field, value in fields.items()}
+    values = {
+      f'{section}.{field}': value
+      for section, fields in sections.items()
+      for field, value in fields.items()
+    }
   except (OSError, ValueError, AttributeError) as error:
     raise UserError(f'{path} is not a config that alae wrote: {error}') from (
-        error)
+      error
+    )
   config = default()
   for field, value in values.items():
     try:
@@ -251,8 +292,9 @@ def load(path: epath.Path) -> ConfigDict:
   return config
 
 
-def check_continues(config: ConfigDict, stored: ConfigDict,
-                    where: epath.Path) -> None:
+def check_continues(
+  config: ConfigDict, stored: ConfigDict, where: epath.Path
+) -> None:
   """Refuses to continue a run under another config.
 
   A larger train.images only makes the run longer and is accepted.
@@ -268,15 +310,17 @@ def check_continues(config: ConfigDict, stored: ConfigDict,
   asked, had = flatten(config), flatten(stored)
   longer = asked['train.images'] >= had['train.images']
   free = _FREE_FIELDS + (
-      _FREE_WHEN_UNNAMED if stored.data.name == UNNAMED else ())
+    _FREE_WHEN_UNNAMED if stored.data.name == UNNAMED else ()
+  )
   differences = [
-      f'{field} is {had[field]!r} there and {asked[field]!r} here'
-      for field in asked
-      if asked[field] != had[field]
-      and not field.startswith(free)
-      and not (field == 'train.images' and longer)
+    f'{field} is {had[field]!r} there and {asked[field]!r} here'
+    for field in asked
+    if asked[field] != had[field]
+    and not field.startswith(free)
+    and not (field == 'train.images' and longer)
   ]
   if differences:
     raise UserError(
-        f'{where} holds a run with another config ({"; ".join(differences)}): '
-        'give the same config, or another --workdir')
+      f'{where} holds a run with another config ({"; ".join(differences)}): '
+      'give the same config, or another --workdir'
+    )

@@ -28,10 +28,15 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
     return override(config_lib.load(storage.locate(path)), overrides)
   _check_words(overrides)
   if not path.endswith('.py') or not os.path.isfile(path):
-    raise UserError(f'--config={path} is neither a Python file nor a '
-                    "run's config.json: give one of experiments/, or your own")
-  config = _parse(config_flags.DEFINE_config_file,
-                  ['alae', f'--config={path}', *overrides], path)
+    raise UserError(
+      f'--config={path} is neither a Python file nor a '
+      "run's config.json: give one of experiments/, or your own"
+    )
+  config = _parse(
+    config_flags.DEFINE_config_file,
+    ['alae', f'--config={path}', *overrides],
+    path,
+  )
   _check_fields(config, path)
   return config
 
@@ -60,9 +65,11 @@ def _check_fields(config: Any, path: str) -> None:
   for section, fields in config_lib.default().items():
     for field in fields:
       if field not in given.get(section, ()):
-        raise UserError(f'get_config() of {path} gives no config.{section}.'
-                        f'{field}: start from alae_jax.config.default() or '
-                        'default_style()')
+        raise UserError(
+          f'get_config() of {path} gives no config.{section}.'
+          f'{field}: start from alae_jax.config.default() or '
+          'default_style()'
+        )
 
 
 def _check_words(overrides: Sequence[str]) -> None:
@@ -71,8 +78,9 @@ def _check_words(overrides: Sequence[str]) -> None:
       raise UserError(f'unknown argument {word}; see --help')
 
 
-def _parse(define: Callable[..., Any], words: list[str],
-           path: str = '') -> ConfigDict:
+def _parse(
+  define: Callable[..., Any], words: list[str], path: str = ''
+) -> ConfigDict:
   """The config that a command line gives with a flag `config` as defined."""
   values = flags.FlagValues()
   try:
@@ -82,13 +90,13 @@ def _parse(define: Callable[..., Any], words: list[str],
   except (AttributeError, KeyError) as error:
     if 'get_config' in str(error):
       raise UserError(f'{path} has no function get_config()') from error
-    raise UserError(
-        f'no such config field: {reason(error)}') from error
+    raise UserError(f'no such config field: {reason(error)}') from error
   except (OSError, TypeError, ValueError, flags.Error) as error:
     raise UserError(reason(error)) from error
   except (ImportError, NameError, SyntaxError) as error:  # in the user's file
-    raise UserError(f'{path} cannot be run: {type(error).__name__}: '
-                    f'{reason(error)}') from error
+    raise UserError(
+      f'{path} cannot be run: {type(error).__name__}: {reason(error)}'
+    ) from error
   if len(rest) > 1:
     raise UserError(f'unexpected argument {rest[1]!r}; see --help')
   return config

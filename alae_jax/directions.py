@@ -18,8 +18,9 @@ from alae_jax.models.networks import Params
 _ENOUGH_TO_TEST = 5
 
 
-def classify(codes: np.ndarray, positive: np.ndarray) -> tuple[
-    np.ndarray, dict[str, float | None]]:
+def classify(
+  codes: np.ndarray, positive: np.ndarray
+) -> tuple[np.ndarray, dict[str, float | None]]:
   """How codes change on the way from one class to the other.
 
   The classes are parted by a logistic regression on standardised components,
@@ -44,12 +45,19 @@ def classify(codes: np.ndarray, positive: np.ndarray) -> tuple[
   direction = x.T @ (x @ classifier.coef_[0]) / len(x) * scale
 
   def accuracy(rows):
-    return float(balanced_accuracy_score(
-        positive[rows], classifier.predict(x[rows]))) if len(rows) else None
+    return (
+      float(
+        balanced_accuracy_score(positive[rows], classifier.predict(x[rows]))
+      )
+      if len(rows)
+      else None
+    )
 
   spread = (x @ classifier.coef_[0]).std()
   return (direction / max(spread, 1e-30)).astype(np.float32), {
-      'accuracy': accuracy(held_out), 'training_accuracy': accuracy(fitted)}
+    'accuracy': accuracy(held_out),
+    'training_accuracy': accuracy(fitted),
+  }
 
 
 def principal(codes: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,14 +70,14 @@ def principal(codes: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
   Returns:
     Directions [number, w_dim], and each one's share of the variance [number].
   """
-  _, values, vectors = np.linalg.svd(codes - codes.mean(0),
-                                     full_matrices=False)
+  _, values, vectors = np.linalg.svd(codes - codes.mean(0), full_matrices=False)
   shares = values**2 / max(np.sum(values**2), 1e-30)
   return in_deviations(_signed(vectors[:number]), codes), shares[:number]
 
 
-def factorise(weights: np.ndarray, codes: np.ndarray,
-              number: int) -> tuple[np.ndarray, np.ndarray]:
+def factorise(
+  weights: np.ndarray, codes: np.ndarray, number: int
+) -> tuple[np.ndarray, np.ndarray]:
   """Closed-form factorisation of style weights (SeFa, Shen and Zhou 2021).
 
   The eigenvectors of A A^T with the largest eigenvalues: what moves the
@@ -99,10 +107,13 @@ def style_weights(generator: Params, first: int, end: int) -> np.ndarray:
   Returns:
     [w_dim, outputs]; every layer has the same gain, so it is left out.
   """
-  layers = [generator[f'block_{i // 2}'][f'layer_{i % 2 + 1}']
-            for i in range(first, end)]
+  layers = [
+    generator[f'block_{i // 2}'][f'layer_{i % 2 + 1}']
+    for i in range(first, end)
+  ]
   return np.concatenate(
-      [np.asarray(layer['style']['kernel']) for layer in layers], axis=1)
+    [np.asarray(layer['style']['kernel']) for layer in layers], axis=1
+  )
 
 
 def in_deviations(directions: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -125,13 +136,13 @@ def _set_aside(positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   rows = np.arange(len(positive))
   if min(positive.sum(), (~positive).sum()) < _ENOUGH_TO_TEST:
     return rows, rows[:0]
-  return train_test_split(rows, test_size=0.2, stratify=positive,
-                          random_state=0)
+  return train_test_split(
+    rows, test_size=0.2, stratify=positive, random_state=0
+  )
 
 
 def _fit(x: np.ndarray, positive: np.ndarray) -> LogisticRegression:
-  classifier = LogisticRegression(C=0.1, class_weight='balanced',
-                                  max_iter=1000)
+  classifier = LogisticRegression(C=0.1, class_weight='balanced', max_iter=1000)
   with warnings.catch_warnings():
     # Stopping short of the optimum leaves a direction that serves.
     warnings.simplefilter('ignore', ConvergenceWarning)

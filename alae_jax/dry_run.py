@@ -24,24 +24,37 @@ def describe(config: ml_collections.ConfigDict) -> str:
   evaluate_lib.check_names(config.evaluation.at_end)
   networks = build_networks(config)
   state = state_lib.abstract_state(
-      networks, mesh_lib.replicated(mesh_lib.global_mesh()))
-  size = sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize
-             for leaf in jax.tree.leaves(state))
-  fields = [f'  {field} = {value!r}'
-            for field, value in config_lib.flatten(config).items()]
-  segments = [_describe_segment(networks, segment)
-              for segment in build_schedule(config)]
-  return '\n'.join([
-      'config:', *fields,
+    networks, mesh_lib.replicated(mesh_lib.global_mesh())
+  )
+  size = sum(
+    int(np.prod(leaf.shape)) * leaf.dtype.itemsize
+    for leaf in jax.tree.leaves(state)
+  )
+  fields = [
+    f'  {field} = {value!r}'
+    for field, value in config_lib.flatten(config).items()
+  ]
+  segments = [
+    _describe_segment(networks, segment) for segment in build_schedule(config)
+  ]
+  return '\n'.join(
+    [
+      'config:',
+      *fields,
       describe_machine(),
       describe_parameters(state.params),
       f'the train state takes {size / 2**20:,.1f} MiB on every device',
-      'steps:', *segments])
+      'steps:',
+      *segments,
+    ]
+  )
 
 
 def _describe_segment(networks: Networks, segment: Segment) -> str:
   side = networks.resolutions[segment.level]
   images = segment.end - segment.start
-  return (f'  {side}x{side}: {images // segment.batch_size:,} steps of '
-          f'{segment.batch_size} images ({segment.start:,} to '
-          f'{segment.end:,}), learning rate {segment.learning_rate:g}')
+  return (
+    f'  {side}x{side}: {images // segment.batch_size:,} steps of '
+    f'{segment.batch_size} images ({segment.start:,} to '
+    f'{segment.end:,}), learning rate {segment.learning_rate:g}'
+  )

@@ -17,12 +17,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae export`."""
   parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
   parser.add_argument(
-      '--format', required=True, choices=('release',),
-      help=f"release: {_FILE}, a checkpoint that the authors' PyTorch release "
-      'loads, with the live and the EMA networks (float64, so that `alae '
-      'import` gives back every bit)')
-  parser.add_argument('--out', required=True, metavar='DIR',
-                      help='a folder; nothing in it is overwritten')
+    '--format',
+    required=True,
+    choices=('release',),
+    help=f"release: {_FILE}, a checkpoint that the authors' PyTorch release "
+    'loads, with the live and the EMA networks (float64, so that `alae '
+    'import` gives back every bit)',
+  )
+  parser.add_argument(
+    '--out',
+    required=True,
+    metavar='DIR',
+    help='a folder; nothing in it is overwritten',
+  )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,11 +59,15 @@ def export_release(workdir: str, out: str) -> str:
     raise UserError(f'{path} exists: name another --out')
   stored = load_state(workdir)
   if stored.config.model.kind != 'style':
-    raise UserError(f'{workdir} holds an {stored.config.model.kind} model: '
-                    'the release has a layout for StyleALAE alone')
+    raise UserError(
+      f'{workdir} holds an {stored.config.model.kind} model: '
+      'the release has a layout for StyleALAE alone'
+    )
   params, ema, mean_w = jax.tree.map(
-      np.asarray, (stored.state.params, stored.state.ema, stored.state.mean_w))
+    np.asarray, (stored.state.params, stored.state.ema, stored.state.mean_w)
+  )
   folder.mkdir(parents=True, exist_ok=True)
-  write_release_checkpoint(str(path), params, ema, mean_w,
-                           stored.config.model.to_dict())
+  write_release_checkpoint(
+    str(path), params, ema, mean_w, stored.config.model.to_dict()
+  )
   return str(path)

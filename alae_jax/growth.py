@@ -38,8 +38,7 @@ class Segment:
     return (1 - math.cos(math.pi * t)) / 2
 
 
-def build_schedule(
-    config: ml_collections.ConfigDict) -> tuple[Segment, ...]:
+def build_schedule(config: ml_collections.ConfigDict) -> tuple[Segment, ...]:
   """The segments of a validated config, in order, without gaps.
 
   A level lasts `growth.images_per_level` images, rounded up to whole steps,
@@ -56,14 +55,25 @@ def build_schedule(
   start = 0
   for level in range(last + 1):
     batch_size = _of_level(growth.batch_sizes, level) or (
-        train.batch_size * max(1, 16 >> level))
-    until = train.images if level == last else min(
-        train.images, (level + 1) * growth.images_per_level)
+      train.batch_size * max(1, 16 >> level)
+    )
+    until = (
+      train.images
+      if level == last
+      else min(train.images, (level + 1) * growth.images_per_level)
+    )
     end = start + _whole_steps(until - start, batch_size)
     if end > start:
-      segments.append(Segment(
-          level, start, end, batch_size, _learning_rate(config, level),
-          fade_images=growth.images_per_level / 2 if level else 0.0))
+      segments.append(
+        Segment(
+          level,
+          start,
+          end,
+          batch_size,
+          _learning_rate(config, level),
+          fade_images=growth.images_per_level / 2 if level else 0.0,
+        )
+      )
     start = end
   return tuple(segments)
 
@@ -79,8 +89,10 @@ def segment_at(schedule: tuple[Segment, ...], images_seen: int) -> Segment:
 def steps_at(schedule: tuple[Segment, ...], images_seen: int) -> int:
   """How many steps have been taken when so many images have been seen."""
   return sum(
-      (min(max(images_seen, segment.start), segment.end) - segment.start)
-      // segment.batch_size for segment in schedule)
+    (min(max(images_seen, segment.start), segment.end) - segment.start)
+    // segment.batch_size
+    for segment in schedule
+  )
 
 
 def _whole_steps(images: int, batch_size: int) -> int:
@@ -99,5 +111,7 @@ def _learning_rate(config: ml_collections.ConfigDict, level: int) -> float:
   that train.learning_rate has to the first.
   """
   factor = {6: 4 / 3}.get(level, 1.0 if level < 6 else 2.0)
-  return (_of_level(config.growth.learning_rates, level)
-          or config.train.learning_rate * factor)
+  return (
+    _of_level(config.growth.learning_rates, level)
+    or config.train.learning_rate * factor
+  )

@@ -72,9 +72,14 @@ def load_run(path: str, weights: str | None = None) -> LoadedRun:
   segment = segment_at(schedule, images_seen - 1)
   state = stored.state
   model = Model(
-      config, stored.networks, state.ema if weights == 'ema' else state.params,
-      state.mean_w, segment.level, segment.blend(images_seen),
-      mesh_lib.local_mesh())
+    config,
+    stored.networks,
+    state.ema if weights == 'ema' else state.params,
+    state.mean_w,
+    segment.level,
+    segment.blend(images_seen),
+    mesh_lib.local_mesh(),
+  )
   return LoadedRun(model, images_seen, steps_at(schedule, images_seen), weights)
 
 
@@ -92,7 +97,11 @@ def load_state(path: str) -> StoredState:
   images_seen = checkpoints.latest()
   if images_seen is None:
     raise UserError(f'{path} has no checkpoint yet: train it first')
-  state = checkpoints.restore(images_seen, state_lib.abstract_state(
-      networks, mesh_lib.replicated(mesh_lib.local_mesh())))
+  state = checkpoints.restore(
+    images_seen,
+    state_lib.abstract_state(
+      networks, mesh_lib.replicated(mesh_lib.local_mesh())
+    ),
+  )
   checkpoints.close()
   return StoredState(config, networks, state, images_seen)

@@ -34,9 +34,9 @@ from alae_jax.preemption import Preemption
 from alae_jax.snapshots import Snapshots
 from alae_jax.state import TrainState
 from alae_jax.telemetry import (
-    Telemetry,
-    describe_machine,
-    describe_parameters,
+  Telemetry,
+  describe_machine,
+  describe_parameters,
 )
 from alae_jax.watch import Watch
 
@@ -77,12 +77,14 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> None:
       introduce(run, state, images_seen, continues, telemetry)
       with Preemption() as preemption:
         state, images_seen = train_segments(
-            run, state, images_seen, telemetry, preemption)
+          run, state, images_seen, telemetry, preemption
+        )
       conclude(run, state, images_seen, telemetry, preemption)
 
 
-def open_run(config: ml_collections.ConfigDict,
-             workdir: str) -> tuple[Run, bool]:
+def open_run(
+  config: ml_collections.ConfigDict, workdir: str
+) -> tuple[Run, bool]:
   """Checks everything that can be wrong; then makes or opens the folder.
 
   Returns:
@@ -96,10 +98,15 @@ def open_run(config: ml_collections.ConfigDict,
   if stored is not None:
     config_lib.check_continues(config, stored, folder.path)
   run = Run(
-      config, folder, build_networks(config), mesh_lib.global_mesh(),
-      build_schedule(config),
-      Checkpoints(folder.checkpoints, config.log.keep_last,
-                  config.log.keep_images))
+    config,
+    folder,
+    build_networks(config),
+    mesh_lib.global_mesh(),
+    build_schedule(config),
+    Checkpoints(
+      folder.checkpoints, config.log.keep_last, config.log.keep_images
+    ),
+  )
   for segment in run.schedule:
     for split in ('train', 'test'):
       source = open_level(run, segment, split)
@@ -116,11 +123,14 @@ def open_level(run: Run, segment: Segment, split: str) -> Source:
     UserError: there are none, or they have other channels than the model.
   """
   data, model = run.config.data, run.config.model
-  source = open_source(data.name, data.data_dir, split,
-                       run.networks.resolutions[segment.level])
+  source = open_source(
+    data.name, data.data_dir, split, run.networks.resolutions[segment.level]
+  )
   if source.channels != model.channels:
-    raise UserError(f'config.model.channels is {model.channels}, and the '
-                    f'images of {data.name} have {source.channels}')
+    raise UserError(
+      f'config.model.channels is {model.channels}, and the '
+      f'images of {data.name} have {source.channels}'
+    )
   return source
 
 
@@ -130,44 +140,64 @@ def restore_or_init(run: Run) -> tuple[TrainState, int]:
   images_seen = run.checkpoints.latest()
   if images_seen is None:
     init = functools.partial(
-        state_lib.init_state, run.networks, run.config.train.seed)
+      state_lib.init_state, run.networks, run.config.train.seed
+    )
     return jax.jit(init, out_shardings=replicated)(), 0
   abstract = state_lib.abstract_state(run.networks, replicated)
   return run.checkpoints.restore(images_seen, abstract), images_seen
 
 
-def introduce(run: Run, state: TrainState, images_seen: int, continues: bool,
-              telemetry: Telemetry) -> None:
+def introduce(
+  run: Run,
+  state: TrainState,
+  images_seen: int,
+  continues: bool,
+  telemetry: Telemetry,
+) -> None:
   """What a log begins with."""
   if images_seen >= run.images:
     return
   telemetry.say(describe_machine())
   telemetry.say(describe_parameters(state.params))
   telemetry.say(
-      f'continuing after {images_seen:,} of {run.images:,} images'
-      if continues else f'training for {run.images:,} images')
+    f'continuing after {images_seen:,} of {run.images:,} images'
+    if continues
+    else f'training for {run.images:,} images'
+  )
 
 
-def train_segments(run: Run, state: TrainState, images_seen: int,
-                   telemetry: Telemetry, preemption: Preemption
-                   ) -> tuple[TrainState, int]:
+def train_segments(
+  run: Run,
+  state: TrainState,
+  images_seen: int,
+  telemetry: Telemetry,
+  preemption: Preemption,
+) -> tuple[TrainState, int]:
   """Trains every level that is left, or until a preemption."""
   for segment in run.schedule:
     if images_seen < segment.end and not preemption.signal_name:
       state, images_seen = train_segment(
-          run, segment, state, images_seen, telemetry, preemption)
+        run, segment, state, images_seen, telemetry, preemption
+      )
   run.checkpoints.wait()
   return state, images_seen
 
 
-def train_segment(run: Run, segment: Segment, state: TrainState,
-                  images_seen: int, telemetry: Telemetry,
-                  preemption: Preemption) -> tuple[TrainState, int]:
+def train_segment(
+  run: Run,
+  segment: Segment,
+  state: TrainState,
+  images_seen: int,
+  telemetry: Telemetry,
+  preemption: Preemption,
+) -> tuple[TrainState, int]:
   """Trains one level from images_seen to its end, or to a preemption."""
-  snapshots = Snapshots(run.folder, open_level(run, segment, 'test'),
-                        run.config.train.seed)
-  watch = Watch(run.config, run.networks, segment, run.checkpoints, snapshots,
-                telemetry)
+  snapshots = Snapshots(
+    run.folder, open_level(run, segment, 'test'), run.config.train.seed
+  )
+  watch = Watch(
+    run.config, run.networks, segment, run.checkpoints, snapshots, telemetry
+  )
   if images_seen == segment.start:
     state = reset_optimizer(run, state)
   if images_seen == 0:
@@ -177,8 +207,9 @@ def train_segment(run: Run, segment: Segment, state: TrainState,
   telemetry.restart_clock()
   while images_seen < segment.end:
     batch = next(batches)
-    blend = jax.device_put(np.float32(segment.blend(images_seen)),
-                           mesh_lib.replicated(run.mesh))
+    blend = jax.device_put(
+      np.float32(segment.blend(images_seen)), mesh_lib.replicated(run.mesh)
+    )
     with jax.transfer_guard('disallow'):  # nothing else travels unasked
       state, metrics = step(state, batch, blend)
     images_seen += segment.batch_size
@@ -191,65 +222,90 @@ def train_segment(run: Run, segment: Segment, state: TrainState,
 
 def reset_optimizer(run: Run, state: TrainState) -> TrainState:
   """A level begins with fresh moments (paper section 5.2)."""
-  fresh = jax.jit(state_lib.init_optimizer,
-                  out_shardings=mesh_lib.replicated(run.mesh))
+  fresh = jax.jit(
+    state_lib.init_optimizer, out_shardings=mesh_lib.replicated(run.mesh)
+  )
   return dataclasses.replace(state, opt_state=fresh(state.params))
 
 
-def compile_step(run: Run, segment: Segment, state: TrainState,
-                 telemetry: Telemetry) -> Callable:
+def compile_step(
+  run: Run, segment: Segment, state: TrainState, telemetry: Telemetry
+) -> Callable:
   """The step as an executable, which can't recompile."""
   side = run.networks.resolutions[segment.level]
   shape = (segment.batch_size, side, side, run.networks.channels)
-  telemetry.say(f'compiling the step for {side}x{side}, batch '
-                f'{segment.batch_size}')
+  telemetry.say(
+    f'compiling the step for {side}x{side}, batch {segment.batch_size}'
+  )
   began = time.monotonic()
   step = step_lib.build_step(
-      run.networks, step_lib.step_options(run.config), segment, run.mesh)
+    run.networks, step_lib.step_options(run.config), segment, run.mesh
+  )
   executable = step.lower(
-      state, jax.ShapeDtypeStruct(shape, jnp.uint8),
-      jax.ShapeDtypeStruct((), jnp.float32)).compile()
+    state,
+    jax.ShapeDtypeStruct(shape, jnp.uint8),
+    jax.ShapeDtypeStruct((), jnp.float32),
+  ).compile()
   telemetry.say(f'compiled in {time.monotonic() - began:.1f} s')
   return executable
 
 
-def device_batches(run: Run, segment: Segment,
-                   images_seen: int) -> Iterator[jax.Array]:
+def device_batches(
+  run: Run, segment: Segment, images_seen: int
+) -> Iterator[jax.Array]:
   """uint8 batches on the devices, from where images_seen left off."""
   sharding = mesh_lib.over_batch(run.mesh)
   source = in_memory(open_level(run, segment, 'train'))
   data = run.config.data
   for batch in train_batches(
-      source, seed=run.config.train.seed, batch_size=segment.batch_size,
-      start=images_seen - segment.start, process_index=jax.process_index(),
-      process_count=jax.process_count(), num_threads=data.threads or None):
+    source,
+    seed=run.config.train.seed,
+    batch_size=segment.batch_size,
+    start=images_seen - segment.start,
+    process_index=jax.process_index(),
+    process_count=jax.process_count(),
+    num_threads=data.threads or None,
+  ):
     yield jax.make_array_from_process_local_data(sharding, batch['image'])
 
 
-def conclude(run: Run, state: TrainState, images_seen: int,
-             telemetry: Telemetry, preemption: Preemption) -> None:
+def conclude(
+  run: Run,
+  state: TrainState,
+  images_seen: int,
+  telemetry: Telemetry,
+  preemption: Preemption,
+) -> None:
   """Says how to go on, or evaluates a trained model."""
   if images_seen < run.images:
-    telemetry.say(f'stopped by {preemption.signal_name} after '
-                  f'{images_seen:,} images, which are saved: the same command '
-                  'goes on from there')
+    telemetry.say(
+      f'stopped by {preemption.signal_name} after '
+      f'{images_seen:,} images, which are saved: the same command '
+      'goes on from there'
+    )
     return
   metrics = missing_metrics(run)
   if metrics and jax.process_index() == 0:
     evaluate_at_end(run, state, metrics, telemetry)
-  telemetry.say(f'{run.folder.path} is finished: it has seen '
-                f'{run.images:,} images; raise --config.train.images to '
-                'train longer')
+  telemetry.say(
+    f'{run.folder.path} is finished: it has seen '
+    f'{run.images:,} images; raise --config.train.images to '
+    'train longer'
+  )
 
 
 def missing_metrics(run: Run) -> list[str]:
   """Those of config.evaluation.at_end that the run's records lack."""
-  recorded = {name.split('/')[0]
-              for record in runs.read_records(run.folder.metrics)
-              if (record.get('images_seen'), record.get('weights')) == (
-                  run.images, weights(run)) for name in record}
-  return [metric for metric in run.config.evaluation.at_end
-          if metric not in recorded]
+  recorded = {
+    name.split('/')[0]
+    for record in runs.read_records(run.folder.metrics)
+    if (record.get('images_seen'), record.get('weights'))
+    == (run.images, weights(run))
+    for name in record
+  }
+  return [
+    metric for metric in run.config.evaluation.at_end if metric not in recorded
+  ]
 
 
 def weights(run: Run) -> str:
@@ -257,14 +313,16 @@ def weights(run: Run) -> str:
   return 'ema' if run.config.evaluation.use_ema else 'live'
 
 
-def evaluate_at_end(run: Run, state: TrainState, metrics: Sequence[str],
-                    telemetry: Telemetry) -> None:
+def evaluate_at_end(
+  run: Run, state: TrainState, metrics: Sequence[str], telemetry: Telemetry
+) -> None:
   """Computes metrics of a trained model and records them."""
   config = run.config
   telemetry.say(f'evaluating: {", ".join(metrics)}')
   params = {'ema': state.ema, 'live': state.params}[weights(run)]
-  model = Model(config, run.networks, params, state.mean_w,
-                run.schedule[-1].level)
+  model = Model(
+    config, run.networks, params, state.mean_w, run.schedule[-1].level
+  )
   numbers = evaluate_lib.evaluate(model, metrics)
   telemetry.record(run.images, numbers, weights=weights(run))
   telemetry.say(evaluate_lib.table(numbers))

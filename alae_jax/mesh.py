@@ -11,14 +11,16 @@ Tree = TypeVar('Tree')
 
 def global_mesh() -> Mesh:
   """All devices of all processes on one axis, 'data'."""
-  return jax.make_mesh((jax.device_count(),), ('data',),
-                       axis_types=(AxisType.Auto,))
+  return jax.make_mesh(
+    (jax.device_count(),), ('data',), axis_types=(AxisType.Auto,)
+  )
 
 
 def local_mesh() -> Mesh:
   """This process's devices on one axis, 'data'."""
-  return Mesh(np.array(jax.local_devices()), ('data',),
-              axis_types=(AxisType.Auto,))
+  return Mesh(
+    np.array(jax.local_devices()), ('data',), axis_types=(AxisType.Auto,)
+  )
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -33,8 +35,10 @@ def over_batch(mesh: Mesh) -> NamedSharding:
 
 def localize(tree: Tree, mesh: Mesh) -> Tree:
   """Replicated arrays of all processes -> the same on one process's mesh."""
+
   def local(leaf):
     if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
       leaf = leaf.addressable_data(0)
     return jax.device_put(leaf, replicated(mesh))
+
   return jax.tree.map(local, tree)

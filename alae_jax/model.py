@@ -41,9 +41,16 @@ class Model:
     blend: how far that level has faded in.
   """
 
-  def __init__(self, config: ml_collections.ConfigDict, networks: Networks,
-               params: Params, mean_w: jax.Array, level: int | None = None,
-               blend: float = 1.0, mesh: Mesh | None = None):
+  def __init__(
+    self,
+    config: ml_collections.ConfigDict,
+    networks: Networks,
+    params: Params,
+    mean_w: jax.Array,
+    level: int | None = None,
+    blend: float = 1.0,
+    mesh: Mesh | None = None,
+  ):
     self._mesh = mesh or mesh_lib.local_mesh()
     self.config = config
     self.params = mesh_lib.localize(params, self._mesh)
@@ -131,8 +138,13 @@ class Model:
       return self._in_pieces(_decode, styles)
     return self._in_pieces(_decode, styles, image_keys(key, len(styles)))
 
-  def generate(self, key: jax.Array, n: int, truncation_psi: float = 1.0,
-               truncation_cutoff: int | None = None) -> np.ndarray:
+  def generate(
+    self,
+    key: jax.Array,
+    n: int,
+    truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
+  ) -> np.ndarray:
     """Images of n fresh latents; the first m of n are those of m.
 
     Args:
@@ -162,8 +174,9 @@ class Model:
     w = _checked_latents('w', w, (None, self.w_dim))
     return np.repeat(w[:, None], self.layers, axis=1)
 
-  def truncate(self, w: ArrayLike, psi: float,
-               cutoff: int | None = None) -> np.ndarray:
+  def truncate(
+    self, w: ArrayLike, psi: float, cutoff: int | None = None
+  ) -> np.ndarray:
     """Draws w to its mean, see `styles.truncate`.
 
     Args:
@@ -181,20 +194,26 @@ class Model:
     if not math.isfinite(psi):
       raise ValueError(f'truncation_psi is {psi}: it must be finite')
     if not 0 <= cutoff <= self.layers:
-      raise ValueError(f'truncation_cutoff is {cutoff}: the model has '
-                       f'{self.layers} layers')
-    return np.asarray(styles_lib.truncate(
-        jnp.asarray(self.broadcast(w)), self.mean_w, psi, cutoff))
+      raise ValueError(
+        f'truncation_cutoff is {cutoff}: the model has {self.layers} layers'
+      )
+    return np.asarray(
+      styles_lib.truncate(
+        jnp.asarray(self.broadcast(w)), self.mean_w, psi, cutoff
+      )
+    )
 
-  def reconstruct(self, images: ArrayLike,
-                  key: jax.Array | None = None) -> np.ndarray:
+  def reconstruct(
+    self, images: ArrayLike, key: jax.Array | None = None
+  ) -> np.ndarray:
     """G(E(x)): images as `encode` takes them -> images as `decode` gives."""
     return self.decode(self.encode(images), key)
 
   def discriminate(self, images: ArrayLike) -> np.ndarray:
     """D(E(x)): images as `encode` takes them -> logits [N]."""
-    return self._in_pieces(_discriminate, self.encode(images),
-                           at_once=_LATENTS_AT_ONCE)
+    return self._in_pieces(
+      _discriminate, self.encode(images), at_once=_LATENTS_AT_ONCE
+    )
 
   def hidden_features(self, images: ArrayLike) -> np.ndarray:
     """E's last hidden layer, [N, features]."""
@@ -208,17 +227,20 @@ class Model:
     if images.dtype == np.uint8:
       return images
     if not jnp.issubdtype(images.dtype, jnp.floating):
-      raise ValueError(f'images are {images.dtype}: give uint8 in [0, 255] or '
-                       'float in [-1, 1]')
+      raise ValueError(
+        f'images are {images.dtype}: give uint8 in [0, 255] or float in [-1, 1]'
+      )
     images = images.astype(np.float32)
     if images.size and not np.abs(images).max() <= _FARTHEST_PIXEL:
       raise ValueError(
-          f'float images reach from {images.min():.4g} to {images.max():.4g}: '
-          'they must be in [-1, 1]')
+        f'float images reach from {images.min():.4g} to {images.max():.4g}: '
+        'they must be in [-1, 1]'
+      )
     return images
 
-  def _in_pieces(self, function: Callable, *batched,
-                 at_once: int | None = None) -> np.ndarray:
+  def _in_pieces(
+    self, function: Callable, *batched, at_once: int | None = None
+  ) -> np.ndarray:
     """Applies a network to pieces of the batch and joins what it gives.
 
     Args:
@@ -226,10 +248,10 @@ class Model:
       *batched: arrays of the same length.
       at_once: rows for each device in one call; None for images.
     """
-    call = functools.partial(function, self._networks, self.level, self.params,
-                             self.blend)
-    return in_pieces(call, batched, self._mesh,
-                     at_once or self._images_at_once)
+    call = functools.partial(
+      function, self._networks, self.level, self.params, self.blend
+    )
+    return in_pieces(call, batched, self._mesh, at_once or self._images_at_once)
 
   @property
   def _images_at_once(self) -> int:
@@ -252,8 +274,10 @@ def image_keys(key: jax.Array, n: int) -> jax.Array:
   if key.ndim == 0:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
   if key.shape != (n,):
-    raise ValueError(f'keys have shape {list(key.shape)}: give one, or one '
-                     f'for each of {n} images')
+    raise ValueError(
+      f'keys have shape {list(key.shape)}: give one, or one '
+      f'for each of {n} images'
+    )
   return key
 
 
@@ -315,12 +339,15 @@ def _checked_latents(name: str, x, shape: tuple[int | None, ...]) -> np.ndarray:
   return x
 
 
-def _check_shape(name: str, x: np.ndarray,
-                 shape: tuple[int | None, ...]) -> None:
+def _check_shape(
+  name: str, x: np.ndarray, shape: tuple[int | None, ...]
+) -> None:
   """Refuses another shape; None stands for any size."""
   fits = len(x.shape) == len(shape) and all(
-      want in (None, have) for want, have in zip(shape, x.shape, strict=True))
+    want in (None, have) for want, have in zip(shape, x.shape, strict=True)
+  )
   if not fits:
     wanted = ', '.join('N' if side is None else str(side) for side in shape)
-    raise ValueError(f'{name} have shape {list(x.shape)}: it must be '
-                     f'[{wanted}]')
+    raise ValueError(
+      f'{name} have shape {list(x.shape)}: it must be [{wanted}]'
+    )

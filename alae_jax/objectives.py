@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 
-def discriminator_loss(real_logits: jax.Array,
-                       fake_logits: jax.Array) -> jax.Array:
+def discriminator_loss(
+  real_logits: jax.Array, fake_logits: jax.Array
+) -> jax.Array:
   """Step I: mean of softplus(D(E(G(F(z))))) + softplus(-D(E(x))).
 
   Args:
@@ -49,8 +50,9 @@ def latent_loss(w: jax.Array, reconstructed_w: jax.Array) -> jax.Array:
   return jnp.mean(jnp.square(jax.lax.stop_gradient(w) - reconstructed_w))
 
 
-def r1_penalty(critic: Callable[[jax.Array], jax.Array],
-               images: jax.Array) -> tuple[jax.Array, jax.Array]:
+def r1_penalty(
+  critic: Callable[[jax.Array], jax.Array], images: jax.Array
+) -> tuple[jax.Array, jax.Array]:
   """R1 (Mescheder et al. 2018): mean squared norm of the critic's gradient.
 
   Args:

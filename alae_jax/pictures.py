@@ -26,19 +26,27 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
   """
   n, height, width, channels = images.shape
   rows = -(-n // columns)
-  cells = np.full((rows * columns, height + _LINE, width + _LINE, channels),
-                  BACKGROUND, np.uint8)
+  cells = np.full(
+    (rows * columns, height + _LINE, width + _LINE, channels),
+    BACKGROUND,
+    np.uint8,
+  )
   cells[:n, _LINE:, _LINE:] = images
-  joined = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(
-      1, 2).reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
-  return np.pad(joined, ((0, _LINE), (0, _LINE), (0, 0)),
-                constant_values=BACKGROUND)
+  joined = (
+    cells.reshape(rows, columns, *cells.shape[1:])
+    .swapaxes(1, 2)
+    .reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
+  )
+  return np.pad(
+    joined, ((0, _LINE), (0, _LINE), (0, 0)), constant_values=BACKGROUND
+  )
 
 
 def beside(originals: np.ndarray, results: np.ndarray) -> np.ndarray:
   """[N, H, W, C] twice -> [2N, H, W, C], each result right of its original."""
   return np.stack([originals, results], axis=1).reshape(
-      -1, *originals.shape[1:])
+    -1, *originals.shape[1:]
+  )
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:
@@ -51,7 +59,8 @@ def write_png(path: epath.Path, image: np.ndarray) -> None:
   """Writes uint8 [H, W, C], whole or not at all; C is 1 or 3."""
   buffer = io.BytesIO()
   Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
-      buffer, 'PNG')
+    buffer, 'PNG'
+  )
   storage.write_whole(path, buffer.getvalue())
 
 

@@ -9,8 +9,9 @@ from jax.sharding import Mesh
 from alae_jax import mesh as mesh_lib
 
 
-def in_pieces(function: Callable[..., jax.Array], batched, mesh: Mesh,
-              at_once: int) -> np.ndarray:
+def in_pieces(
+  function: Callable[..., jax.Array], batched, mesh: Mesh, at_once: int
+) -> np.ndarray:
   """Applies a function to pieces of a batch and joins what it gives.
 
   Args:
@@ -28,8 +29,9 @@ def in_pieces(function: Callable[..., jax.Array], batched, mesh: Mesh,
   sharding = mesh_lib.over_batch(mesh)
   results: list = []
   for rows in _pieces(n, at_once, mesh.size):
-    results.append(function(*(jax.device_put(x[rows], sharding)
-                              for x in batched)))
+    results.append(
+      function(*(jax.device_put(x[rows], sharding) for x in batched))
+    )
     # One piece is fetched while the next one is computed.
     results[-2:-1] = map(np.asarray, results[-2:-1])
   return np.concatenate(results)[:n]

@@ -35,8 +35,10 @@ class Preemption:
     Ask once a step: jax agrees on the step by counting the questions.
     """
     self._polls += 1
-    if (jax.process_count() > 1
-        and multihost_utils.reached_preemption_sync_point(self._polls)):
+    if (
+      jax.process_count() > 1
+      and multihost_utils.reached_preemption_sync_point(self._polls)
+    ):
       self.signal_name = 'SIGTERM'
     return bool(self.signal_name)
 

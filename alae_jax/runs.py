@@ -71,8 +71,10 @@ def stored_config(folder: RunFolder) -> ml_collections.ConfigDict | None:
   if folder.path.exists() and not folder.path.is_dir():
     raise UserError(f'--workdir {folder.path} is a file: name a folder')
   if folder.checkpoints.exists():
-    raise UserError(f'{folder.path} has checkpoints but no config.json: put '
-                    'it back, or give another --workdir')
+    raise UserError(
+      f'{folder.path} has checkpoints but no config.json: put '
+      'it back, or give another --workdir'
+    )
   return None
 
 
@@ -96,18 +98,27 @@ def read_records(path: epath.Path) -> list[dict[str, Any]]:
 
 def rewind(path: epath.Path, images_seen: int) -> None:
   """Drops the records of steps that will be taken again."""
-  kept = [record for record in read_records(path)
-          if record.get('images_seen', 0) <= images_seen]
+  kept = [
+    record
+    for record in read_records(path)
+    if record.get('images_seen', 0) <= images_seen
+  ]
   if path.exists():
-    storage.write_whole(path, ''.join(
-        json.dumps(record) + '\n' for record in kept).encode())
+    storage.write_whole(
+      path, ''.join(json.dumps(record) + '\n' for record in kept).encode()
+    )
 
 
 def seconds_trained(path: epath.Path, images_seen: int) -> float:
   """By the records, how long it took to see so many images; 0 without any."""
-  return max((record['seconds'] for record in read_records(path)
-              if 'seconds' in record and record['images_seen'] <= images_seen),
-             default=0.0)
+  return max(
+    (
+      record['seconds']
+      for record in read_records(path)
+      if 'seconds' in record and record['images_seen'] <= images_seen
+    ),
+    default=0.0,
+  )
 
 
 def append_record(path: epath.Path, record: dict[str, Any]) -> None:

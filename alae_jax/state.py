@@ -33,37 +33,45 @@ class TrainState:
   mean_w: jax.Array
 
 
-def adam(learning_rate: float, beta2: float = 0.99) -> (
-    optax.GradientTransformation):
+def adam(
+  learning_rate: float, beta2: float = 0.99
+) -> optax.GradientTransformation:
   """Bias-corrected Adam with beta1 = 0 and epsilon = 1e-8 (paper section 5).
 
   Without a first moment Adam is RMSProp with bias correction, which keeps half
   as much state.
   """
   return optax.chain(
-      optax.scale_by_rms(decay=beta2, eps=1e-8, eps_in_sqrt=False,
-                         bias_correction=True),
-      optax.scale(-learning_rate))
+    optax.scale_by_rms(
+      decay=beta2, eps=1e-8, eps_in_sqrt=False, bias_correction=True
+    ),
+    optax.scale(-learning_rate),
+  )
 
 
 def init_state(networks: Networks, seed: int) -> TrainState:
   """A fresh state; call it under jit, so that no two leaves share a buffer."""
   params = networks.init(init_key(seed))
   return TrainState(
-      images_seen=jnp.zeros((), jnp.int32),
-      params=params,
-      ema=jax.tree.map(jnp.copy, params),
-      opt_state=init_optimizer(params),
-      mean_w=jnp.zeros((networks.layers, networks.w_dim)))
+    images_seen=jnp.zeros((), jnp.int32),
+    params=params,
+    ema=jax.tree.map(jnp.copy, params),
+    opt_state=init_optimizer(params),
+    mean_w=jnp.zeros((networks.layers, networks.w_dim)),
+  )
 
 
-def abstract_state(networks: Networks,
-                   sharding: jax.sharding.Sharding) -> TrainState:
+def abstract_state(
+  networks: Networks, sharding: jax.sharding.Sharding
+) -> TrainState:
   """Shapes, types and shardings of a state, to restore a checkpoint onto."""
   shapes = jax.eval_shape(functools.partial(init_state, networks, 0))
   return jax.tree.map(
-      lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype,
-                                        sharding=sharding), shapes)
+    lambda leaf: jax.ShapeDtypeStruct(
+      leaf.shape, leaf.dtype, sharding=sharding
+    ),
+    shapes,
+  )
 
 
 def init_optimizer(params: Params) -> dict[str, Any]:
@@ -79,4 +87,5 @@ def init_key(seed: int) -> jax.Array:
 def step_key(seed: int, images_seen: jax.Array) -> jax.Array:
   """The key of the step that begins after `images_seen` images."""
   return jax.random.fold_in(
-      jax.random.split(jax.random.key(seed))[1], images_seen)
+    jax.random.split(jax.random.key(seed))[1], images_seen
+  )

@@ -53,18 +53,20 @@ def step_options(config: ml_collections.ConfigDict) -> StepOptions:
   """The options that a validated config describes."""
   train = config.train
   return StepOptions(
-      seed=train.seed,
-      r1_gamma=train.r1_gamma,
-      beta2=train.adam_beta2,
-      ema_half_life=train.ema_half_life,
-      mean_w_beta=train.mean_w_beta,
-      style_mixing_probability=train.style_mixing_probability,
-      latent_step_updates_mapping=train.latent_step_updates_mapping,
-      flip=config.data.flip)
+    seed=train.seed,
+    r1_gamma=train.r1_gamma,
+    beta2=train.adam_beta2,
+    ema_half_life=train.ema_half_life,
+    mean_w_beta=train.mean_w_beta,
+    style_mixing_probability=train.style_mixing_probability,
+    latent_step_updates_mapping=train.latent_step_updates_mapping,
+    flip=config.data.flip,
+  )
 
 
-def build_step(networks: Networks, options: StepOptions, segment: Segment,
-               mesh: Mesh):
+def build_step(
+  networks: Networks, options: StepOptions, segment: Segment, mesh: Mesh
+):
   """The jitted, donated step (state, images, blend) -> (state, metrics).
 
   Args:
@@ -85,23 +87,37 @@ def build_step(networks: Networks, options: StepOptions, segment: Segment,
     # Latents drawn inside jit would otherwise be replicated, and steps II and
     # III run whole on every device.
     return jax.tree.map(
-        lambda x: jax.lax.with_sharding_constraint(x, batch), tree)
+      lambda x: jax.lax.with_sharding_constraint(x, batch), tree
+    )
 
   def step(state, images, blend):
-    return train_step(networks, options, segment, constrain, state, images,
-                      blend if segment.fade_images else 1.0)
+    return train_step(
+      networks,
+      options,
+      segment,
+      constrain,
+      state,
+      images,
+      blend if segment.fade_images else 1.0,
+    )
 
   return jax.jit(
-      step,
-      in_shardings=(everywhere, batch, everywhere),
-      out_shardings=(everywhere, everywhere),
-      donate_argnums=0)
+    step,
+    in_shardings=(everywhere, batch, everywhere),
+    out_shardings=(everywhere, everywhere),
+    donate_argnums=0,
+  )
 
 
-def train_step(networks: Networks, options: StepOptions, segment: Segment,
-               constrain: Constrain, state: state_lib.TrainState,
-               images: jax.Array, blend: jax.Array | float
-               ) -> tuple[state_lib.TrainState, Metrics]:
+def train_step(
+  networks: Networks,
+  options: StepOptions,
+  segment: Segment,
+  constrain: Constrain,
+  state: state_lib.TrainState,
+  images: jax.Array,
+  blend: jax.Array | float,
+) -> tuple[state_lib.TrainState, Metrics]:
   """Steps I, II and III, the moving averages and the clock."""
   iteration = _Iteration(networks, options, segment, constrain, blend)
   key = state_lib.step_key(options.seed, state.images_seen)
@@ -117,17 +133,19 @@ def train_step(networks: Networks, options: StepOptions, segment: Segment,
   decay = 0.5 ** (segment.batch_size / options.ema_half_life)
   beta = options.mean_w_beta
   state = state_lib.TrainState(
-      images_seen=state.images_seen + segment.batch_size,
-      params=params,
-      ema=jax.tree.map(
-          lambda ema, new: decay * ema + (1 - decay) * new, state.ema, params),
-      opt_state=opt_state,
-      mean_w=beta * state.mean_w + (1 - beta) * mean_w)
+    images_seen=state.images_seen + segment.batch_size,
+    params=params,
+    ema=jax.tree.map(
+      lambda ema, new: decay * ema + (1 - decay) * new, state.ema, params
+    ),
+    opt_state=opt_state,
+    mean_w=beta * state.mean_w + (1 - beta) * mean_w,
+  )
   metrics = {
-      'loss_discriminator': loss_1,
-      'loss_generator': loss_2,
-      'loss_latent': loss_3,
-      **scores,
+    'loss_discriminator': loss_1,
+    'loss_generator': loss_2,
+    'loss_latent': loss_3,
+    **scores,
   }
   return state, metrics
 
@@ -156,13 +174,14 @@ class _Iteration:
     def loss(params):
       fakes, w = jax.lax.stop_gradient(self.generate(params, key, mix=True))
       penalty, real_logits = objectives.r1_penalty(
-          lambda x: self.critic(params, x), reals)
+        lambda x: self.critic(params, x), reals
+      )
       fake_logits = self.critic(params, fakes)
       adversarial = objectives.discriminator_loss(real_logits, fake_logits)
       scores = {
-          'r1_penalty': penalty,
-          'logit_real': jnp.mean(real_logits),
-          'logit_fake': jnp.mean(fake_logits),
+        'r1_penalty': penalty,
+        'logit_real': jnp.mean(real_logits),
+        'logit_fake': jnp.mean(fake_logits),
       }
       total = adversarial + self.options.r1_gamma / 2 * penalty
       return total, (adversarial, jnp.mean(w, axis=0), scores)
@@ -197,8 +216,8 @@ class _Iteration:
     params, opt_state = learners
     optimizer = state_lib.adam(self.segment.learning_rate, self.options.beta2)
     (_, aux), gradients = jax.value_and_grad(
-        lambda trained: loss({**params, **trained}), has_aux=True)(
-            {name: params[name] for name in names})
+      lambda trained: loss({**params, **trained}), has_aux=True
+    )({name: params[name] for name in names})
     for name in names:
       updates, moments = optimizer.update(gradients[name], opt_state[name])
       params = {**params, name: optax.apply_updates(params[name], updates)}
@@ -219,8 +238,7 @@ class _Iteration:
 
   def draw_w(self, params: Params, key):
     """F of fresh latents, [N, w_dim]."""
-    z = jax.random.normal(
-        key, (self.segment.batch_size, self.networks.z_dim))
+    z = jax.random.normal(key, (self.segment.batch_size, self.networks.z_dim))
     return self.networks.map(params, self.constrain(z))
 
   def mix(self, params: Params, key, styles):
@@ -229,9 +247,10 @@ class _Iteration:
     others = self.networks.broadcast(self.draw_w(params, key_z))
     layers = self.networks.styles_per_level * (self.segment.level + 1)
     cutoff = jnp.where(
-        jax.random.bernoulli(
-            key_whether, self.options.style_mixing_probability),
-        jax.random.randint(key_cutoff, (), 1, layers), layers)
+      jax.random.bernoulli(key_whether, self.options.style_mixing_probability),
+      jax.random.randint(key_cutoff, (), 1, layers),
+      layers,
+    )
     return mix_styles(styles, others, cutoff)
 
   def encode(self, params: Params, images):

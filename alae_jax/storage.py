@@ -12,7 +12,8 @@ from alae_jax.errors import UserError, reason
 # and a notebook never see the checkpoints of a run that goes on elsewhere.
 SECONDS_REMEMBERED = 5
 fsspec.config.conf.setdefault('gcs', {}).setdefault(
-    'listings_expiry_time', SECONDS_REMEMBERED)
+  'listings_expiry_time', SECONDS_REMEMBERED
+)
 
 # It logs with a traceback what it raises too; GCSFS_DEBUG shows it again.
 logging.getLogger('gcsfs').setLevel(logging.CRITICAL)
@@ -38,7 +39,8 @@ def locate(name: epath.PathLike) -> epath.Path:
     path.exists()
   except ImportError as error:
     raise UserError(f"{name} needs gcsfs: pip install 'alae_jax[gcs]'") from (
-        error)
+      error
+    )
   except Exception as error:  # of the network, the bucket and the credentials
     raise UserError(f'{name} cannot be reached: {reason(error)}') from error
   return path

@@ -18,8 +18,15 @@ from alae_jax.growth import Segment, steps_at
 from alae_jax.models.networks import Params
 
 LOGGER = logging.getLogger('alae_jax')
-_VERSIONED = ('alae_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
-              'numpy')
+_VERSIONED = (
+  'alae_jax',
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'orbax-checkpoint',
+  'numpy',
+)
 
 
 class _RunLog(logging.Handler):
@@ -78,8 +85,12 @@ class Telemetry:
   Only the first process speaks; in the others every method does nothing.
   """
 
-  def __init__(self, folder: runs.RunFolder, schedule: tuple[Segment, ...],
-               images_seen: int):
+  def __init__(
+    self,
+    folder: runs.RunFolder,
+    schedule: tuple[Segment, ...],
+    images_seen: int,
+  ):
     """Prepares log, records and progress bar.
 
     Args:
@@ -102,15 +113,23 @@ class Telemetry:
       self._handlers = [_RunLog(self._folder), _Console()]
       runs.rewind(self._folder.metrics, self._images_seen)
       self._seconds_before = runs.seconds_trained(
-          self._folder.metrics, self._images_seen)
+        self._folder.metrics, self._images_seen
+      )
       self._board = tensorboardX.SummaryWriter(
-          str(self._folder.path), purge_step=self._images_seen)
+        str(self._folder.path), purge_step=self._images_seen
+      )
     for handler in self._handlers:
       LOGGER.addHandler(handler)
     self._bar = tqdm.tqdm(
-        total=self._schedule[-1].end, initial=self._images_seen, unit='img',
-        unit_scale=True, smoothing=0.05, mininterval=0.5, dynamic_ncols=True,
-        disable=not self._speaks)
+      total=self._schedule[-1].end,
+      initial=self._images_seen,
+      unit='img',
+      unit_scale=True,
+      smoothing=0.05,
+      mininterval=0.5,
+      dynamic_ncols=True,
+      disable=not self._speaks,
+    )
     return self
 
   def __exit__(self, *_) -> None:
@@ -145,11 +164,13 @@ class Telemetry:
     scalars = {**scalars, 'images_per_second': speed}
     self.record(images_seen, scalars)
     self._bar.set_postfix(
-        {short: f'{scalars[name]:.3f}' for short, name in _ON_THE_BAR.items()},
-        refresh=False)
+      {short: f'{scalars[name]:.3f}' for short, name in _ON_THE_BAR.items()},
+      refresh=False,
+    )
 
-  def record(self, images_seen: int, scalars: dict[str, float],
-             **words: str) -> None:
+  def record(
+    self, images_seen: int, scalars: dict[str, float], **words: str
+  ) -> None:
     """A line of metrics.jsonl and TensorBoard, for what has no speed.
 
     Args:
@@ -160,34 +181,49 @@ class Telemetry:
     if not self._speaks:
       return
     seconds = self._seconds_before + time.monotonic() - self._began
-    runs.append_record(self._folder.metrics, {
+    runs.append_record(
+      self._folder.metrics,
+      {
         'images_seen': images_seen,
         'step': steps_at(self._schedule, images_seen),
-        'seconds': round(seconds, 3), **words, **scalars})
+        'seconds': round(seconds, 3),
+        **words,
+        **scalars,
+      },
+    )
     for name, value in scalars.items():
       self._board.add_scalar(name, value, images_seen)
     self._board.flush()
 
 
-_ON_THE_BAR = {'D': 'loss_discriminator', 'G': 'loss_generator',
-               'w': 'loss_latent'}
+_ON_THE_BAR = {
+  'D': 'loss_discriminator',
+  'G': 'loss_generator',
+  'w': 'loss_latent',
+}
 
 
 def describe_machine() -> str:
   """Versions and devices, in one line."""
   versions = ', '.join(
-      f'{name} {metadata.version(name)}' for name in _VERSIONED)
+    f'{name} {metadata.version(name)}' for name in _VERSIONED
+  )
   devices = jax.devices()
-  return (f'Python {platform.python_version()}, {versions}; '
-          f'{len(devices)} x {devices[0].device_kind} in '
-          f'{jax.process_count()} process(es)')
+  return (
+    f'Python {platform.python_version()}, {versions}; '
+    f'{len(devices)} x {devices[0].device_kind} in '
+    f'{jax.process_count()} process(es)'
+  )
 
 
 def describe_parameters(params: Params) -> str:
   """How many parameters each network has, in one line."""
   counts = {
-      name: sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
-      for name, tree in params.items()}
-  return 'parameters: ' + ', '.join(
-      f'{name} {count:,}' for name, count in counts.items()) + (
-          f', in all {sum(counts.values()):,}')
+    name: sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
+    for name, tree in params.items()
+  }
+  return (
+    'parameters: '
+    + ', '.join(f'{name} {count:,}' for name, count in counts.items())
+    + (f', in all {sum(counts.values()):,}')
+  )

@@ -39,6 +39,7 @@ def serve():
     patch.setenv('GOOGLE_AUTH_TOKEN_FOR_TESTING', 'any')  # TensorStore
     # It would ask Google, which kind of bucket this is.
     patch.setenv('GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT', 'false')
-    with server.create_server('localhost', port, in_memory=True,
-                              default_bucket='bucket'):
+    with server.create_server(
+      'localhost', port, in_memory=True, default_bucket='bucket'
+    ):
       yield 'gs://bucket'

@@ -43,7 +43,8 @@ def make_state(config):
   def draw(path, leaf):
     names = [key.key for key in path]
     scale = {'kernel': 1.0, 'const': 1.0, 'noise_weight': 0.2}.get(
-        names[-1], 0.0)
+      names[-1], 0.0
+    )
     # The kernels of F are stored as N(0, 100) and used times 0.1.
     scale *= 10.0 if names[0] == 'mapping' else 1.0
     return np.float32(scale) * rng.normal(size=leaf.shape).astype(np.float32)

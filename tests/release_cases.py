@@ -29,18 +29,24 @@ def names() -> list[str]:
 def fixture_tensors(name: str) -> tuple[dict, dict]:
   """(params, golden) of a case in the repository."""
   arrays = dict(np.load(FIXTURES / f'{name}.npz'))
-  params = {k.removeprefix('params:'): v for k, v in arrays.items()
-            if k.startswith('params:')}
-  return params, {k: v for k, v in arrays.items()
-                  if not k.startswith('params:')}
+  params = {
+    k.removeprefix('params:'): v
+    for k, v in arrays.items()
+    if k.startswith('params:')
+  }
+  return params, {
+    k: v for k, v in arrays.items() if not k.startswith('params:')
+  }
 
 
 def _tensors(name: str) -> tuple[dict, dict]:
   folder = SHARED / name
   if not folder.exists():
     return fixture_tensors(name)
-  return (dict(np.load(folder / 'params.npz')),
-          dict(np.load(folder / 'golden.npz')))
+  return (
+    dict(np.load(folder / 'params.npz')),
+    dict(np.load(folder / 'golden.npz')),
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +79,9 @@ class Case:
     return self.golden[key].transpose(0, 2, 3, 1)
 
   def noise(self, prefix: str) -> tuple[np.ndarray, ...]:
-    return tuple(self.images(f'{prefix}_{i}')
-                 for i in range(2 * self.level + 2))
+    return tuple(
+      self.images(f'{prefix}_{i}') for i in range(2 * self.level + 2)
+    )
 
   def theirs(self, tree: dict, name: str, gradient: bool = False) -> np.ndarray:
     """A leaf of a parameter or gradient tree as the release has it."""
@@ -90,10 +97,21 @@ def load(name: str) -> Case:
   tensors, golden = _tensors(name)
   model = release.infer_architecture(tensors)
   params, mean_w = release.from_release(tensors)
-  networks = build_networks(ml_collections.ConfigDict(
-      {'model': model, 'train': {'compute_dtype': 'float32'}}))
-  return Case(name, tensors, golden, model, networks,
-              jax.tree.map(np.asarray, params), mean_w, release.layout(model))
+  networks = build_networks(
+    ml_collections.ConfigDict(
+      {'model': model, 'train': {'compute_dtype': 'float32'}}
+    )
+  )
+  return Case(
+    name,
+    tensors,
+    golden,
+    model,
+    networks,
+    jax.tree.map(np.asarray, params),
+    mean_w,
+    release.layout(model),
+  )
 
 
 def relative_error(actual, expected) -> float:

@@ -32,8 +32,12 @@ def final_state(workdir):
   folder = runs.open_folder(str(workdir))
   checkpoints = Checkpoints(folder.checkpoints, read_only=True)
   networks = build_networks(config_lib.load(folder.config))
-  state = checkpoints.restore(checkpoints.latest(), state_lib.abstract_state(
-      networks, jax.sharding.SingleDeviceSharding(jax.devices()[0])))
+  state = checkpoints.restore(
+    checkpoints.latest(),
+    state_lib.abstract_state(
+      networks, jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    ),
+  )
   checkpoints.close()
   return state
 

@@ -20,7 +20,8 @@ def test_there_and_back_ends_before_it_begins():
 @pytest.mark.parametrize('channels', [1, 3])
 def test_gif_plays_every_frame(channels):
   with Image.open(io.BytesIO(animation.encode_gif(frames(channels), 10))) as (
-      film):
+    film
+  ):
     assert (film.n_frames, film.size) == (4, (9, 7))
     assert film.info['loop'] == 0
     assert film.info['duration'] == 100

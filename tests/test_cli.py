@@ -63,19 +63,27 @@ def no_metric(monkeypatch):
 
 
 def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
-    trained, tmp_path, no_metric):
+  trained, tmp_path, no_metric
+):
   workdir = tmp_path / 'run'
   shutil.copytree(trained, workdir)
   # A run that goes on has records of its own before its next checkpoint.
-  records = [{'images_seen': seen, 'seconds': seconds}
-             for seen, seconds in ((64, 1.5), (96, 2.5), (112, 9.0))]
+  records = [
+    {'images_seen': seen, 'seconds': seconds}
+    for seen, seconds in ((64, 1.5), (96, 2.5), (112, 9.0))
+  ]
   path = workdir / 'metrics.jsonl'
   for before, seconds in ((records, 2.5), (records[2:], 0.0), ([], 0.0)):
     path.write_text(''.join(json.dumps(record) + '\n' for record in before))
     assert alae('evaluate', workdir, '--metrics', 'probe') == 0
     record = runs.read_records(path)[-1]
-    assert record == {'images_seen': 96, 'step': 6, 'seconds': seconds,
-                      'weights': 'ema', 'number': 1}
+    assert record == {
+      'images_seen': 96,
+      'step': 6,
+      'seconds': seconds,
+      'weights': 'ema',
+      'number': 1,
+    }
 
 
 @pytest.mark.parametrize('metrics', ['', ',', ' , '])
@@ -83,12 +91,14 @@ def test_an_evaluation_of_nothing_records_nothing(trained, capsys, metrics):
   before = (trained / 'metrics.jsonl').read_text()
   assert alae('evaluate', trained, '--metrics', metrics) == 2
   assert capsys.readouterr().err == (
-      f'alae: --metrics {metrics!r} names no metric: there is probe\n')
+    f'alae: --metrics {metrics!r} names no metric: there is probe\n'
+  )
   assert (trained / 'metrics.jsonl').read_text() == before
 
 
-def test_a_dataset_is_read_where_it_is_now(trained, tmp_path, monkeypatch,
-                                           no_metric):
+def test_a_dataset_is_read_where_it_is_now(
+  trained, tmp_path, monkeypatch, no_metric
+):
   opened = []
 
   def open_source(name, data_dir, split, resolution):
@@ -101,28 +111,66 @@ def test_a_dataset_is_read_where_it_is_now(trained, tmp_path, monkeypatch,
   evaluate = 'evaluate', trained, '--metrics', 'probe'
   assert alae(*evaluate) == 0
   assert alae(*evaluate, '--data_dir', 'now') == 0
-  assert opened == [(stored, 'train'), (stored, 'test'),
-                    ('now', 'train'), ('now', 'test')]
-  assert alae('directions', trained, '--method', 'labels', '--samples', 50,
-              '--data_dir', 'now', '--out', tmp_path) == 0
+  assert opened == [
+    (stored, 'train'),
+    (stored, 'test'),
+    ('now', 'train'),
+    ('now', 'test'),
+  ]
+  assert (
+    alae(
+      'directions',
+      trained,
+      '--method',
+      'labels',
+      '--samples',
+      50,
+      '--data_dir',
+      'now',
+      '--out',
+      tmp_path,
+    )
+    == 0
+  )
   assert opened[4:] == [('now', 'train')]
 
 
-@pytest.mark.parametrize(('arguments', 'said'), [
+@pytest.mark.parametrize(
+  ('arguments', 'said'),
+  [
     (['evaluate', '{run}', '--metrics', 'fidd'], "no metric 'fidd'"),
     (['evaluate', 'nowhere', '--metrics', 'probe'], 'nowhere'),
     (['evaluate', '{run}', '--metrics', 'probe', '--wieghts=ema'], '--wieghts'),
     (['train', DIGITS], '--workdir is missing'),
     (['train', DIGITS, '--workdir=x', '--config.train.imges=1'], 'images'),
-    (['train', DIGITS, '--workdir=x', '--config.train.batch_size=12'],
-     'divisible by the 8 devices'),
-    (['train', DIGITS, '--workdir={run}/config.json',
-      '--config.train.batch_size=8'], 'is a file'),
-    (['train', DIGITS, '--workdir={run}/config.json/run',
-      '--config.train.batch_size=8'], 'config.json/run: Not a directory'),
-    (['generate', '{run}', '--seeds=1', '--out={run}/config.json/x'],
-     'config.json/x: Not a directory'),
-])
+    (
+      ['train', DIGITS, '--workdir=x', '--config.train.batch_size=12'],
+      'divisible by the 8 devices',
+    ),
+    (
+      [
+        'train',
+        DIGITS,
+        '--workdir={run}/config.json',
+        '--config.train.batch_size=8',
+      ],
+      'is a file',
+    ),
+    (
+      [
+        'train',
+        DIGITS,
+        '--workdir={run}/config.json/run',
+        '--config.train.batch_size=8',
+      ],
+      'config.json/run: Not a directory',
+    ),
+    (
+      ['generate', '{run}', '--seeds=1', '--out={run}/config.json/x'],
+      'config.json/x: Not a directory',
+    ),
+  ],
+)
 def test_mistakes_are_told_in_one_line(trained, capsys, arguments, said):
   status = alae(*(word.format(run=trained) for word in arguments))
   captured = capsys.readouterr()
@@ -132,15 +180,22 @@ def test_mistakes_are_told_in_one_line(trained, capsys, arguments, said):
   assert not pathlib.Path('x').exists()
 
 
-@pytest.mark.parametrize(('error', 'said'), [
-    (PermissionError(errno.EACCES, 'Permission denied', '/its/log.txt'),
-     '/its/log.txt: Permission denied'),
+@pytest.mark.parametrize(
+  ('error', 'said'),
+  [
+    (
+      PermissionError(errno.EACCES, 'Permission denied', '/its/log.txt'),
+      '/its/log.txt: Permission denied',
+    ),
     # Python does not know the file where a write fails.
-    (OSError(errno.ENOSPC, 'No space left on device'),
-     'No space left on device'),
+    (
+      OSError(errno.ENOSPC, 'No space left on device'),
+      'No space left on device',
+    ),
     (OSError('two\nlines'), 'two lines'),
     (OSError(), 'OSError'),
-])
+  ],
+)
 def test_what_the_system_refuses_is_told_in_one_line(capsys, error, said):
   def command():
     raise error
@@ -157,11 +212,24 @@ def test_an_unknown_verb_is_refused(capsys):
 
 
 def test_dry_run_tells_and_trains_nothing(capsys, tmp_path):
-  assert alae('train', DIGITS, '--dry-run', f'--workdir={tmp_path}/run',
-              '--config.train.batch_size=104') == 0
+  assert (
+    alae(
+      'train',
+      DIGITS,
+      '--dry-run',
+      f'--workdir={tmp_path}/run',
+      '--config.train.batch_size=104',
+    )
+    == 0
+  )
   out = capsys.readouterr().out
-  for word in ('train.batch_size = 104', 'parameters: ', 'MiB', '8 x cpu',
-               'steps of 104 images'):
+  for word in (
+    'train.batch_size = 104',
+    'parameters: ',
+    'MiB',
+    '8 x cpu',
+    'steps of 104 images',
+  ):
     assert word in out
   assert not (tmp_path / 'run').exists()
 
@@ -169,13 +237,20 @@ def test_dry_run_tells_and_trains_nothing(capsys, tmp_path):
 def main_job(workdir, *overrides):
   """Starts `python -m alae_jax.main` on one device, as a user would."""
   return subprocess.Popen(
-      [*MAIN, DIGITS, f'--workdir={workdir}', *overrides], cwd=ROOT,
-      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    [*MAIN, DIGITS, f'--workdir={workdir}', *overrides],
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+  )
 
 
 def newest_checkpoint(workdir):
-  names = [int(path.name) for path in (workdir / 'checkpoints').glob('*')
-           if path.name.isdigit()]
+  names = [
+    int(path.name)
+    for path in (workdir / 'checkpoints').glob('*')
+    if path.name.isdigit()
+  ]
   return max(names, default=0)
 
 
@@ -185,8 +260,10 @@ def test_the_shipped_config_learns_digits(tmp_path):
   job = main_job(tmp_path, '--config.train.images=150000')
   out, _ = job.communicate(timeout=600)
   assert job.returncode == 0, out
-  records = [json.loads(line) for line in
-             (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+  records = [
+    json.loads(line)
+    for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()
+  ]
   assert records[-1]['probe/1nn_w'] > 0.75
   assert records[-1]['probe/1nn_hidden'] > 0.9
   losses = [r['loss_latent'] for r in records if 'loss_latent' in r]
@@ -197,8 +274,9 @@ def test_the_shipped_config_learns_digits(tmp_path):
 def wait_for(job, count, workdir, enough, seconds=120):
   """Returns once count(workdir) is `enough`, the job is over or time is up."""
   end = time.monotonic() + seconds
-  while (count(workdir) < enough and job.poll() is None
-         and time.monotonic() < end):
+  while (
+    count(workdir) < enough and job.poll() is None and time.monotonic() < end
+  ):
     time.sleep(0.05)
 
 
@@ -218,9 +296,11 @@ def test_random_kills_change_nothing(tmp_path):
   kills = int(os.environ.get('ALAE_KILLS', '4'))
   # Whole steps, and too many to be taken between the kills.
   images = 45_120 * (kills + 1)
-  overrides = [f'--config.train.images={images}',
-               '--config.evaluation.at_end=()',
-               '--config.log.checkpoint_images=5000']
+  overrides = [
+    f'--config.train.images={images}',
+    '--config.evaluation.at_end=()',
+    '--config.log.checkpoint_images=5000',
+  ]
   undisturbed, killed = tmp_path / 'undisturbed', tmp_path / 'killed'
   main_job(undisturbed, *overrides).communicate(timeout=1200)
   moments = random.Random(kills)
@@ -250,8 +330,10 @@ def two_processes(workdir, *overrides):
   with socket.socket() as server:
     server.bind(('localhost', 0))
     port = server.getsockname()[1]
-  return [main_job(workdir, *overrides,
-                   f'--distributed=localhost:{port},2,{i}') for i in range(2)]
+  return [
+    main_job(workdir, *overrides, f'--distributed=localhost:{port},2,{i}')
+    for i in range(2)
+  ]
 
 
 @pytest.mark.slow

@@ -40,7 +40,8 @@ def test_principal_components_by_hand():
   vectors, shares = directions.principal(w, 2)
   np.testing.assert_allclose(shares, [0.8, 0.2], rtol=1e-6)
   np.testing.assert_allclose(
-      vectors, [[2**0.5, 0, 0], [0, 0.5**0.5, 0]], atol=1e-6)
+    vectors, [[2**0.5, 0, 0], [0, 0.5**0.5, 0]], atol=1e-6
+  )
 
 
 def test_factorisation_by_hand():
@@ -53,14 +54,19 @@ def test_factorisation_by_hand():
 
 def test_style_weights_of_some_layers():
   def block(i):
-    return {f'layer_{j + 1}': {'style': {'kernel': np.full((2, 1), 2 * i + j)}}
-            for j in range(2)}
+    return {
+      f'layer_{j + 1}': {'style': {'kernel': np.full((2, 1), 2 * i + j)}}
+      for j in range(2)
+    }
+
   generator = {f'block_{i}': block(i) for i in range(3)}
   np.testing.assert_array_equal(
-      directions.style_weights(generator, 1, 4), [[1, 2, 3]] * 2)
+    directions.style_weights(generator, 1, 4), [[1, 2, 3]] * 2
+  )
 
 
 def test_a_direction_that_no_code_takes_keeps_its_length():
   w = np.array([[1, 0], [-1, 0]], np.float32)
   np.testing.assert_allclose(
-      directions.in_deviations(np.array([[0.0, 5.0]]), w), [[0, 1]])
+    directions.in_deviations(np.array([[0.0, 5.0]]), w), [[0, 1]]
+  )

@@ -18,11 +18,11 @@ from alae_jax.models.networks import build_networks
 from tests.example_data import write_images
 from tests.runs import assert_identical, final_state
 from tests.test_step import (
-    assert_trees_close,
-    distance,
-    fresh_state,
-    mesh_of,
-    put,
+  assert_trees_close,
+  distance,
+  fresh_state,
+  mesh_of,
+  put,
 )
 
 
@@ -31,8 +31,9 @@ def data_dir(tmp_path_factory):
   folder = tmp_path_factory.mktemp('pictures')
   write_images(folder, count=20, side=16)
   data_dir = tmp_path_factory.mktemp('data')
-  prepare.prepare('tiny', str(folder), str(data_dir), resolution=16,
-                  test_images=4)
+  prepare.prepare(
+    'tiny', str(folder), str(data_dir), resolution=16, test_images=4
+  )
   return str(data_dir)
 
 
@@ -88,8 +89,9 @@ def test_a_growing_run_resumes_bit_identically(growing, tmp_path, monkeypatch):
   assert {f'samples_{n:09d}.png' for n in (0, 48, 96, 144)} <= names
 
 
-def test_a_metric_that_does_not_fit_the_data_is_refused_at_once(growing,
-                                                                tmp_path):
+def test_a_metric_that_does_not_fit_the_data_is_refused_at_once(
+  growing, tmp_path
+):
   growing.evaluation.at_end = ('probe',)
   with pytest.raises(UserError, match='needs labels'):
     loop.train(growing, str(tmp_path / 'run'))
@@ -113,8 +115,10 @@ def test_a_level_ends_with_a_checkpoint(growing, tmp_path, monkeypatch):
     patch.setattr(watch.Watch, 'draw', disturbed)
     loop.train(growing, workdir)
   assert int(final_state(workdir).images_seen) == 48
-  assert 'after 48 images, which are saved' in (
-      tmp_path / 'run' / 'log.txt').read_text()
+  assert (
+    'after 48 images, which are saved'
+    in (tmp_path / 'run' / 'log.txt').read_text()
+  )
 
 
 @pytest.mark.slow
@@ -123,14 +127,19 @@ def test_eight_devices_grow_as_one_does(growing):
   networks = build_networks(growing)
   fading = build_schedule(growing)[1]
   images = np.random.default_rng(0).integers(
-      0, 256, (16, 8, 8, 3), dtype=np.uint8)
+    0, 256, (16, 8, 8, 3), dtype=np.uint8
+  )
   results, flops = [], []
   for devices in (1, 8):
     mesh = mesh_of(devices)
     state = perturbed(fresh_state(networks, mesh))
-    step = step_lib.build_step(
-        networks, step_lib.step_options(growing), fading, mesh).lower(
-            state, put(mesh, images), np.float32(0)).compile()
+    step = (
+      step_lib.build_step(
+        networks, step_lib.step_options(growing), fading, mesh
+      )
+      .lower(state, put(mesh, images), np.float32(0))
+      .compile()
+    )
     flops.append(step.cost_analysis()['flops'])
     before = jax.device_get(state.params)
     state, first = step(state, put(mesh, images), np.float32(0.25))
@@ -154,17 +163,22 @@ def test_eight_devices_grow_as_one_does(growing):
 def perturbed(state):
   """Fresh parameters give maps without variance, which magnify rounding."""
   rng = np.random.default_rng(0)
-  return dataclasses.replace(state, params=jax.tree.map(
+  return dataclasses.replace(
+    state,
+    params=jax.tree.map(
       lambda leaf: leaf + 0.1 * rng.standard_normal(leaf.shape, np.float32),
-      state.params))
-
+      state.params,
+    ),
+  )
 
 
 def test_a_level_begins_with_fresh_moments(growing):
   networks = build_networks(growing)
-  run = loop.Run(growing, None, networks, mesh_of(1), build_schedule(growing),
-                 None)
+  run = loop.Run(
+    growing, None, networks, mesh_of(1), build_schedule(growing), None
+  )
   state = fresh_state(networks, run.mesh)
-  used = dataclasses.replace(state, opt_state=jax.tree.map(
-      lambda leaf: leaf + 1, state.opt_state))
+  used = dataclasses.replace(
+    state, opt_state=jax.tree.map(lambda leaf: leaf + 1, state.opt_state)
+  )
   assert_identical(loop.reset_optimizer(run, used).opt_state, state.opt_state)

@@ -42,7 +42,10 @@ def test_without_growth_the_tables_hold_too():
 def test_segments_follow_each_other_in_whole_steps(growing):
   # 300, 600 and 1000 images in whole steps of 64, 32 and 32.
   assert [(s.level, s.start, s.end) for s in growing] == [
-      (0, 0, 320), (1, 320, 608), (2, 608, 1024)]
+    (0, 0, 320),
+    (1, 320, 608),
+    (2, 608, 1024),
+  ]
   for segment in growing:
     assert (segment.end - segment.start) % segment.batch_size == 0
   assert [s.start for s in growing[1:]] == [s.end for s in growing[:-1]]
@@ -59,7 +62,8 @@ def test_a_level_fades_in_over_the_first_half(growing):
   assert second.blend(second.start) == 0.0
   assert second.blend(second.start + 75) == pytest.approx(0.5)
   assert second.blend(second.start + 50) == pytest.approx(
-      (1 - math.cos(math.pi / 3)) / 2)
+    (1 - math.cos(math.pi / 3)) / 2
+  )
   assert second.blend(second.start + 150) == 1.0
   assert second.blend(second.end) == 1.0
 
@@ -94,6 +98,16 @@ def test_batches_and_rates_are_derived_where_none_are_given():
   config.growth.images_per_level = 1_000_000
   schedule = build_schedule(config)
   assert [s.batch_size for s in schedule] == [
-      512, 256, 128, 64, 32, 32, 32, 32, 32]
+    512,
+    256,
+    128,
+    64,
+    32,
+    32,
+    32,
+    32,
+    32,
+  ]
   assert [s.learning_rate for s in schedule] == pytest.approx(
-      [0.0015] * 6 + [0.002, 0.003, 0.003])
+    [0.0015] * 6 + [0.002, 0.003, 0.003]
+  )

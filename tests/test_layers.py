@@ -9,13 +9,15 @@ from alae_jax.models import layers
 
 def test_leaky_relu():
   np.testing.assert_allclose(
-      layers.leaky_relu(jnp.array([-2.0, 0.0, 3.0]), 0.1), [-0.2, 0.0, 3.0])
+    layers.leaky_relu(jnp.array([-2.0, 0.0, 3.0]), 0.1), [-0.2, 0.0, 3.0]
+  )
 
 
 def test_pixel_norm_makes_the_mean_square_one():
   x = layers.pixel_norm(jnp.array([[3.0, 4.0]]))
-  np.testing.assert_allclose(x, np.array([[3.0, 4.0]]) / math.sqrt(12.5),
-                             rtol=1e-6)
+  np.testing.assert_allclose(
+    x, np.array([[3.0, 4.0]]) / math.sqrt(12.5), rtol=1e-6
+  )
 
 
 def test_equalized_dense_by_hand():
@@ -25,8 +27,9 @@ def test_equalized_dense_by_hand():
   x = jnp.array([[1.0, 1.0, 2.0, 3.0]])
   # gain / sqrt(fan_in) * lrmul = 2 / 2 / 2; the bias times lrmul.
   np.testing.assert_allclose(
-      module.apply({'params': params}, x),
-      [[(1 + 3 + 0 + 3) / 2 + 5, (2 + 4 + 2 + 0) / 2 + 10]])
+    module.apply({'params': params}, x),
+    [[(1 + 3 + 0 + 3) / 2 + 5, (2 + 4 + 2 + 0) / 2 + 10]],
+  )
 
 
 def test_equalized_dense_keeps_the_variance():
@@ -46,8 +49,7 @@ def test_the_discriminator_is_linear():
     return module.apply(variables, w[None])[0]
 
   middle = logit((w[0] + w[1]) / 2)
-  np.testing.assert_allclose(middle, (logit(w[0]) + logit(w[1])) / 2,
-                             rtol=1e-5)
+  np.testing.assert_allclose(middle, (logit(w[0]) + logit(w[1])) / 2, rtol=1e-5)
 
 
 def test_mapping_is_blind_to_the_length_of_z():

@@ -39,26 +39,39 @@ def test_a_run_leaves_what_it_promises(tiny_config, tmp_path):
   loop.train(tiny_config, str(tmp_path))
   names = {path.name for path in (tmp_path / 'pictures').iterdir()}
   assert names == {'reals.png'} | {
-      f'{kind}_{images:09d}.png' for kind in ('samples', 'reconstructions')
-      for images in (0, 64, 96)}
-  records = [json.loads(line) for line in
-             (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+    f'{kind}_{images:09d}.png'
+    for kind in ('samples', 'reconstructions')
+    for images in (0, 64, 96)
+  }
+  records = [
+    json.loads(line)
+    for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()
+  ]
   assert [r['images_seen'] for r in records] == [32, 64, 96, 96]
   assert [r['step'] for r in records] == [2, 4, 6, 6]
   assert records[0]['loss_discriminator'] > 0
   assert 0 <= records[-1]['probe/1nn_w'] <= 1
   assert {int(p.name) for p in (tmp_path / 'checkpoints').iterdir()} == {
-      32, 64, 96}
+    32,
+    64,
+    96,
+  }
   assert list(tmp_path.glob('events.out.tfevents.*'))
   log = (tmp_path / 'log.txt').read_text()
-  for word in ('jax ', 'parameters: ', 'compiled in', 'probe/svm_w',
-               'finished'):
+  for word in (
+    'jax ',
+    'parameters: ',
+    'compiled in',
+    'probe/svm_w',
+    'finished',
+  ):
     assert word in log
 
 
 @pytest.mark.parametrize('images', [16, 48, 64])
-def test_a_killed_run_ends_bit_identically(tiny_config, tmp_path, monkeypatch,
-                                           undisturbed, images):
+def test_a_killed_run_ends_bit_identically(
+  tiny_config, tmp_path, monkeypatch, undisturbed, images
+):
   class Killed(BaseException):
     pass
 
@@ -77,22 +90,26 @@ def test_a_killed_run_ends_bit_identically(tiny_config, tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_a_preempted_run_saves_and_goes_on(tiny_config, tmp_path, monkeypatch,
-                                           undisturbed, number):
+def test_a_preempted_run_saves_and_goes_on(
+  tiny_config, tmp_path, monkeypatch, undisturbed, number
+):
   workdir = str(tmp_path / 'preempted')
   with monkeypatch.context() as patch:
     stop_after(patch, 32, lambda: os.kill(os.getpid(), number))
     loop.train(tiny_config, workdir)
   # The signal came after the step at 32 images; the next one is the last.
   assert int(final_state(workdir).images_seen) == 48
-  assert f'stopped by {number.name}' in (
-      tmp_path / 'preempted' / 'log.txt').read_text()
+  assert (
+    f'stopped by {number.name}'
+    in (tmp_path / 'preempted' / 'log.txt').read_text()
+  )
   loop.train(tiny_config, workdir)
   assert_identical(final_state(workdir), undisturbed)
 
 
-def test_a_finished_run_says_so_and_changes_nothing(tiny_config, tmp_path,
-                                                    capsys):
+def test_a_finished_run_says_so_and_changes_nothing(
+  tiny_config, tmp_path, capsys
+):
   loop.train(tiny_config, str(tmp_path))
   before = (tmp_path / 'metrics.jsonl').read_text()
   loop.train(tiny_config, str(tmp_path))
@@ -101,7 +118,8 @@ def test_a_finished_run_says_so_and_changes_nothing(tiny_config, tmp_path,
 
 
 def test_an_evaluation_that_was_interrupted_is_made_up_for(
-    tiny_config, tmp_path, monkeypatch):
+  tiny_config, tmp_path, monkeypatch
+):
   tiny_config.evaluation.at_end = ('probe',)
 
   def evaluate(*_):
@@ -115,7 +133,8 @@ def test_an_evaluation_that_was_interrupted_is_made_up_for(
     loop.train(tiny_config, str(tmp_path))
     records = runs.read_records(runs.open_folder(str(tmp_path)).metrics)
     assert ['probe/1nn_w' in record for record in records] == [False] * 3 + [
-        True]
+      True
+    ]
     assert records[-1]['weights'] == 'ema'
 
 
@@ -125,8 +144,7 @@ def test_a_longer_run_goes_on_as_if_it_had_been_meant(tiny_config, tmp_path):
   tiny_config.train.images = 160
   loop.train(tiny_config, short)
   loop.train(tiny_config, whole)
-  assert_identical(final_state(short),
-                   final_state(whole))
+  assert_identical(final_state(short), final_state(whole))
 
 
 def test_another_config_is_refused(tiny_config, tmp_path):
@@ -136,8 +154,9 @@ def test_another_config_is_refused(tiny_config, tmp_path):
     loop.train(tiny_config, str(tmp_path))
 
 
-def test_a_half_written_checkpoint_is_not_picked_up(tiny_config, tmp_path,
-                                                    undisturbed):
+def test_a_half_written_checkpoint_is_not_picked_up(
+  tiny_config, tmp_path, undisturbed
+):
   workdir = tmp_path / 'run'
   loop.train(tiny_config, str(workdir))
   # What a kill in the middle of a save leaves: a folder with a temporary name.
@@ -152,8 +171,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny_config, tmp_path):
   tiny_config.train.learning_rate = 1e30
   with pytest.raises(FloatingPointError, match=r'after \d+ images'):
     loop.train(tiny_config, str(tmp_path))
-  checkpoints = Checkpoints(epath.Path(tmp_path) / 'checkpoints',
-                            read_only=True)
+  checkpoints = Checkpoints(
+    epath.Path(tmp_path) / 'checkpoints', read_only=True
+  )
   assert checkpoints.latest() is None  # nothing that is not finite was saved
   for record in runs.read_records(epath.Path(tmp_path) / 'metrics.jsonl'):
     assert np.isfinite(list(record.values())).all()

@@ -27,14 +27,18 @@ def params(networks):
   # Biases begin at zero; a test must see them.
   leaves, tree = jax.tree.flatten(params)
   keys = jax.random.split(jax.random.key(1), len(leaves))
-  return jax.tree.unflatten(tree, [
+  return jax.tree.unflatten(
+    tree,
+    [
       leaf + 0.1 * jax.random.normal(key, leaf.shape)
-      for leaf, key in zip(leaves, keys, strict=True)])
+      for leaf, key in zip(leaves, keys, strict=True)
+    ],
+  )
 
 
 def test_networks_follow_the_recipe_in_float64(networks, params):
   z = np.asarray(jax.random.normal(jax.random.key(2), (5, 4)), np.float64)
-  x = z / np.sqrt((z ** 2).mean(-1, keepdims=True) + 1e-8)
+  x = z / np.sqrt((z**2).mean(-1, keepdims=True) + 1e-8)
   for i in range(2):
     x = leaky(dense(params['mapping'][f'dense_{i}'], x, 0.1), 0.2)
   w = networks.map(params, z)
@@ -52,7 +56,8 @@ def test_networks_follow_the_recipe_in_float64(networks, params):
   for i in range(2):
     x = leaky(dense(e[f'dense_{i}'], x), 0.2)
   np.testing.assert_allclose(
-      networks.hidden_features(params, images), x, rtol=1e-4, atol=1e-5)
+    networks.hidden_features(params, images), x, rtol=1e-4, atol=1e-5
+  )
   x = leaky(dense(e['dense_2'], x), 0.01)
   encoded = networks.encode(params, images, level=0)
   np.testing.assert_allclose(encoded, x, rtol=1e-4, atol=1e-5)
@@ -60,7 +65,8 @@ def test_networks_follow_the_recipe_in_float64(networks, params):
   for i in range(3):
     x = dense(params['discriminator'][f'dense_{i}'], x, 0.1)
   np.testing.assert_allclose(
-      networks.discriminate(params, encoded), x[:, 0], rtol=1e-4, atol=1e-5)
+    networks.discriminate(params, encoded), x[:, 0], rtol=1e-4, atol=1e-5
+  )
 
 
 def test_bfloat16_computes_roughly_the_same(tiny_config, networks, params):
@@ -75,6 +81,7 @@ def test_bfloat16_computes_roughly_the_same(tiny_config, networks, params):
 
 def test_layer_sizes_are_the_recipe_s():
   from alae_jax import config as config_lib
+
   networks = build_networks(config_lib.default())
   shapes = jax.eval_shape(networks.init, jax.random.key(0))
 
@@ -82,8 +89,10 @@ def test_layer_sizes_are_the_recipe_s():
     return [shapes[name][layer]['kernel'].shape for layer in shapes[name]]
 
   assert sorted(kernels('encoder')) == sorted(
-      [(784, 1024), (1024, 1024), (1024, 50)])
+    [(784, 1024), (1024, 1024), (1024, 50)]
+  )
   assert sorted(kernels('generator')) == sorted(
-      [(50, 1024), (1024, 1024), (1024, 784)])
+    [(50, 1024), (1024, 1024), (1024, 784)]
+  )
   assert kernels('mapping') == [(50, 50)] * 6
   assert len(kernels('discriminator')) == 3

@@ -34,8 +34,11 @@ def test_shapes_and_attributes(model):
 def test_uint8_and_float_images_are_the_same(model):
   images = pictures(3)
   np.testing.assert_allclose(
-      model.encode(images), model.encode(images / np.float32(127.5) - 1),
-      rtol=1e-5, atol=1e-6)
+    model.encode(images),
+    model.encode(images / np.float32(127.5) - 1),
+    rtol=1e-5,
+    atol=1e-6,
+  )
 
 
 def test_no_images_give_no_codes(model):
@@ -52,23 +55,28 @@ def test_many_images_are_split_without_a_seam(model, monkeypatch):
 
 def test_reconstruct_is_decode_after_encode(model):
   images = pictures(3)
-  np.testing.assert_allclose(model.reconstruct(images),
-                             model.decode(model.encode(images)), rtol=1e-5)
+  np.testing.assert_allclose(
+    model.reconstruct(images), model.decode(model.encode(images)), rtol=1e-5
+  )
 
 
 def test_truncation_draws_w_to_its_mean(model):
   w = jnp.ones((2, 6))
   np.testing.assert_allclose(model.truncate(w, 0.0), np.full((2, 1, 6), 0.5))
   np.testing.assert_allclose(model.truncate(w, 0.5), np.full((2, 1, 6), 0.75))
-  np.testing.assert_allclose(model.truncate(w, 0.5, cutoff=0),
-                             np.ones((2, 1, 6)))
+  np.testing.assert_allclose(
+    model.truncate(w, 0.5, cutoff=0), np.ones((2, 1, 6))
+  )
   key = jax.random.key(1)
   still = model.generate(key, 4, truncation_psi=0.0)
-  np.testing.assert_allclose(still, np.broadcast_to(still[:1], still.shape),
-                             rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(
+    still, np.broadcast_to(still[:1], still.shape), rtol=1e-4, atol=1e-5
+  )
 
 
-@pytest.mark.parametrize(('images', 'said'), [
+@pytest.mark.parametrize(
+  ('images', 'said'),
+  [
     (np.zeros((1, 9, 9, 1), np.uint8), r'\[N, 8, 8, 1\]'),
     (np.zeros((1, 8, 8, 3), np.uint8), r'\[N, 8, 8, 1\]'),
     (np.zeros((8, 8, 1), np.uint8), r'\[8, 8, 1\]'),
@@ -76,7 +84,8 @@ def test_truncation_draws_w_to_its_mean(model):
     (np.full((1, 8, 8, 1), 255.0), 'reach from 255 to 255'),
     (np.full((1, 8, 8, 1), np.nan), 'nan'),
     (np.full((1, 8, 8, 1), -np.inf), '-inf'),
-])
+  ],
+)
 def test_wrong_images_are_refused(model, images, said):
   with pytest.raises(ValueError, match=said):
     model.encode(images)
@@ -99,8 +108,9 @@ def test_what_g_overshoots_is_encoded(model):
   assert model.encode(np.full((1, 8, 8, 1), 1.9)).shape == (1, 6)
 
 
-@pytest.mark.parametrize(('psi', 'cutoff'), [(np.nan, None), (0.5, 2),
-                                             (0.5, -1)])
+@pytest.mark.parametrize(
+  ('psi', 'cutoff'), [(np.nan, None), (0.5, 2), (0.5, -1)]
+)
 def test_wrong_truncation_is_refused(model, psi, cutoff):
   with pytest.raises(ValueError, match='truncation_'):
     model.generate(jax.random.key(0), 1, psi, cutoff)
@@ -139,8 +149,10 @@ def test_one_device_and_eight_agree(tiny_config):
   networks = build_networks(tiny_config)
   params = networks.init(jax.random.key(0))
   one = jax.sharding.Mesh(np.array(jax.devices()[:1]), ('data',))
-  models = [Model(tiny_config, networks, params, jnp.zeros((1, 6)), mesh=mesh)
-            for mesh in (one, mesh_lib.local_mesh())]
+  models = [
+    Model(tiny_config, networks, params, jnp.zeros((1, 6)), mesh=mesh)
+    for mesh in (one, mesh_lib.local_mesh())
+  ]
   assert [model.devices for model in models] == [1, 8]
   results = [model.reconstruct(pictures(5)) for model in models]
   np.testing.assert_allclose(*results, atol=1e-5)

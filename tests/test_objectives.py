@@ -15,7 +15,8 @@ def softplus(x):
 
 def test_discriminator_loss_is_the_paper_s_step_1():
   loss = objectives.discriminator_loss(
-      jnp.array([1.0, -2.0]), jnp.array([0.5, 3.0]))
+    jnp.array([1.0, -2.0]), jnp.array([0.5, 3.0])
+  )
   by_hand = (softplus(0.5) + softplus(-1.0) + softplus(3.0) + softplus(2.0)) / 2
   assert loss == pytest.approx(by_hand, rel=1e-6)
 
@@ -40,7 +41,8 @@ def test_latent_loss_is_a_mean_over_batch_and_components():
 def test_latent_loss_has_a_fixed_target():
   w, reconstructed = jnp.ones((2, 3)), jnp.zeros((2, 3))
   to_target, to_result = jax.grad(objectives.latent_loss, (0, 1))(
-      w, reconstructed)
+    w, reconstructed
+  )
   assert not to_target.any()
   np.testing.assert_allclose(to_result, -2 / 6 * np.ones((2, 3)), rtol=1e-6)
 
@@ -63,7 +65,8 @@ def test_r1_has_the_gradient_that_differences_give():
   def penalty(weights):
     def critic(x):
       hidden = jnp.tanh(x.reshape(3, -1) @ weights)
-      return jnp.sum(hidden ** 2, axis=-1)
+      return jnp.sum(hidden**2, axis=-1)
+
     return objectives.r1_penalty(critic, images)[0]
 
   weights = jax.random.normal(jax.random.key(1), (4, 5))

@@ -66,9 +66,7 @@ def test_the_seed_makes_the_order(source):
   one, two = _take(source, 50, seed=0), _take(source, 50, seed=1)
   assert (one == two).mean() < 0.1
   # Nor is an epoch of one seed another epoch of the next.
-  for a, b in itertools.product(
-    one.reshape(8, SIZE), two.reshape(8, SIZE)
-  ):
+  for a, b in itertools.product(one.reshape(8, SIZE), two.reshape(8, SIZE)):
     assert (a == b).mean() < 0.3
 
 
@@ -105,9 +103,7 @@ def test_processes_share_each_global_batch(source, count, start):
   {'num_threads': 1, 'prefetch': 1},
 ])  # fmt: skip
 def test_threads_do_not_change_the_stream(source, options):
-  np.testing.assert_array_equal(
-    _take(source, 40, **options), _take(source, 40)
-  )
+  np.testing.assert_array_equal(_take(source, 40, **options), _take(source, 40))
 
 
 def test_batches_that_cannot_be_shared_are_refused(source):

@@ -49,10 +49,11 @@ def decode(case, params, z, noise=None):
 def discriminator_loss(params, case, x, xp):
   """Step I, on real images x and fake ones xp."""
   gradient, logits = jax.grad(
-      lambda x: (lambda d: (d.sum(), d))(judge(case, params, x)),
-      has_aux=True)(x)
-  adversarial = jnp.mean(jax.nn.softplus(judge(case, params, xp))
-                         + jax.nn.softplus(-logits))
+    lambda x: (lambda d: (d.sum(), d))(judge(case, params, x)), has_aux=True
+  )(x)
+  adversarial = jnp.mean(
+    jax.nn.softplus(judge(case, params, xp)) + jax.nn.softplus(-logits)
+  )
   penalty = GAMMA / 2 * jnp.mean(jnp.sum(jnp.square(gradient), (1, 2, 3)))
   return adversarial + penalty, (adversarial, penalty)
 
@@ -99,14 +100,16 @@ def test_latents_and_their_logits(case):
 
 def test_images(case):
   draw = jax.jit(lambda params, styles: generate(case, params, styles))
-  expect(case, 'img', draw(case.params,
-                           case.networks.broadcast(case.golden['w'])))
+  expect(
+    case, 'img', draw(case.params, case.networks.broadcast(case.golden['w']))
+  )
   expect(case, 'img_mix', draw(case.params, case.golden['mix_styles']))
 
 
 def test_images_with_noise(case):
-  draw = jax.jit(lambda params, styles, noise: generate(
-      case, params, styles, noise))
+  draw = jax.jit(
+    lambda params, styles, noise: generate(case, params, styles, noise)
+  )
   styles = case.networks.broadcast(case.golden['w'])
   # Not every case has both: a plane for each image, or one for a layer.
   for kind in ('noise', 'noise_bc'):
@@ -119,6 +122,7 @@ def test_codes_and_judgements(case):
   def run(params, images):
     w = encode(case, params, images)
     return w, case.networks.discriminate(params, w)
+
   enc_w, d_x = run(case.params, case.images('x'))
   expect(case, 'enc_w', enc_w)
   expect(case, 'd_x', d_x)
@@ -130,21 +134,22 @@ def test_discriminator_step_and_two_updates(case):
   if 'xp' not in case.golden:
     pytest.skip('not among the reference numbers')
   optimizer = optax.chain(
-      optax.scale_by_rms(0.99, eps=1e-8, eps_in_sqrt=False,
-                         bias_correction=True),
-      optax.scale(-LEARNING_RATE))
+    optax.scale_by_rms(0.99, eps=1e-8, eps_in_sqrt=False, bias_correction=True),
+    optax.scale(-LEARNING_RATE),
+  )
 
   @jax.jit
   def step(params, state):
     (loss, parts), gradients = jax.value_and_grad(
-        discriminator_loss, has_aux=True)(
-            params, case, case.images('x'), case.images('xp'))
+      discriminator_loss, has_aux=True
+    )(params, case, case.images('x'), case.images('xp'))
     updates, state = optimizer.update(gradients, state)
     params = optax.apply_updates(params, updates)
     return params, state, loss, parts, gradients
 
   params, state, loss, parts, gradients = step(
-      case.params, optimizer.init(case.params))
+    case.params, optimizer.init(case.params)
+  )
   expect(case, 'loss_d', loss)
   expect(case, 'loss_d_adv', parts[0])
   expect(case, 'loss_d_r1', parts[1])
@@ -163,9 +168,11 @@ def check_update(case, group, params):
 
 
 def test_generator_step(case):
-  loss, gradients = jax.jit(jax.value_and_grad(
-      lambda params: generator_loss(params, case, case.golden['z'])))(
-          case.params)
+  loss, gradients = jax.jit(
+    jax.value_and_grad(
+      lambda params: generator_loss(params, case, case.golden['z'])
+    )
+  )(case.params)
   expect(case, 'loss_g', loss)
   check_gradients(case, 'grad_g', gradients, 2e-2 if case.fused else 1e-4)
 
@@ -173,23 +180,31 @@ def test_generator_step(case):
 def test_generator_step_with_noise(case):
   if 'noise_0' not in case.golden:
     pytest.skip('not among the reference numbers')
-  loss, gradients = jax.jit(jax.value_and_grad(
-      lambda params: generator_loss(params, case, case.golden['z'],
-                                    case.noise('noise'))))(case.params)
+  loss, gradients = jax.jit(
+    jax.value_and_grad(
+      lambda params: generator_loss(
+        params, case, case.golden['z'], case.noise('noise')
+      )
+    )
+  )(case.params)
   expect(case, 'loss_g_noise', loss)
-  check_gradients(case, 'grad_g_noise', gradients,
-                  2e-2 if case.fused else 1e-4)
+  check_gradients(case, 'grad_g_noise', gradients, 2e-2 if case.fused else 1e-4)
 
 
 def test_latent_step(case):
-  loss, gradients = jax.jit(jax.value_and_grad(
-      lambda params: latent_loss(params, case, case.golden['z'])))(case.params)
+  loss, gradients = jax.jit(
+    jax.value_and_grad(
+      lambda params: latent_loss(params, case, case.golden['z'])
+    )
+  )(case.params)
   expect(case, 'lae', loss)
   check_gradients(case, 'grad_e', gradients, 2e-2 if case.fused else 1e-4)
 
 
-@pytest.mark.skipif(not release_cases.SHARED.exists(),
-                    reason='the full reference numbers are not at hand')
+@pytest.mark.skipif(
+  not release_cases.SHARED.exists(),
+  reason='the full reference numbers are not at hand',
+)
 @pytest.mark.parametrize('name', release_cases.FIXTURE_NAMES)
 def test_the_fixtures_are_part_of_the_full_reference(name):
   full = release_cases.load(name)
@@ -199,8 +214,9 @@ def test_the_fixtures_are_part_of_the_full_reference(name):
   for key, value in golden.items():
     # The fused images are large: there only the first one travels.
     whole = full.golden[key]
-    np.testing.assert_array_equal(value, whole[:len(value)] if value.ndim
-                                  else whole)
+    np.testing.assert_array_equal(
+      value, whole[: len(value)] if value.ndim else whole
+    )
 
 
 def test_as_done_for_wide_maps(monkeypatch):

@@ -48,7 +48,8 @@ def kill():
 
 
 def test_a_remote_run_is_killed_goes_on_and_ends_like_a_local_one(
-    bucket, tmp_path, tiny_config, monkeypatch):
+  bucket, tmp_path, tiny_config, monkeypatch
+):
   local, far = str(tmp_path / 'run'), f'{bucket}/runs/killed'
   tiny_config.log.keep_last = 1
   loop.train(tiny_config, local)
@@ -63,13 +64,18 @@ def test_a_remote_run_is_killed_goes_on_and_ends_like_a_local_one(
   for kind in ('samples', 'reconstructions'):
     picture = f'pictures/{kind}_000000096.png'
     assert (epath.Path(far) / picture).read_bytes() == (
-        epath.Path(local) / picture).read_bytes()
-  told, wanted = (runs.read_records(epath.Path(folder) / 'metrics.jsonl')
-                  for folder in (far, local))
+      epath.Path(local) / picture
+    ).read_bytes()
+  told, wanted = (
+    runs.read_records(epath.Path(folder) / 'metrics.jsonl')
+    for folder in (far, local)
+  )
   assert [record['loss_latent'] for record in told] == [
-      record['loss_latent'] for record in wanted]
-  assert 'continuing after 64 of 96' in (
-      epath.Path(far) / 'log.txt').read_text()
+    record['loss_latent'] for record in wanted
+  ]
+  assert (
+    'continuing after 64 of 96' in (epath.Path(far) / 'log.txt').read_text()
+  )
   assert any('tfevents' in name for name in names(far))
 
 
@@ -83,13 +89,13 @@ def test_half_a_remote_checkpoint_is_not_picked_up(bucket):
   checkpoints.close()
 
 
-def test_a_notebook_sees_what_another_machine_has_written(
-    bucket, monkeypatch):
+def test_a_notebook_sees_what_another_machine_has_written(bucket, monkeypatch):
   folder = epath.Path(bucket) / 'polled'
   (folder / 'old').write_text('')
   assert names(folder) == {'old'}
-  program = ('from etils import epath; '
-             f'epath.Path("{folder}/new").write_text("")')
+  program = (
+    f'from etils import epath; epath.Path("{folder}/new").write_text("")'
+  )
   subprocess.run([sys.executable, '-c', program], check=True)
   client = epath.backend.fsspec_backend.fs(bucket)
   assert client.dircache.listings_expiry_time == storage.SECONDS_REMEMBERED
@@ -103,12 +109,12 @@ def test_verbs_read_and_write_a_bucket(bucket, mlp, capsys):
   loop.train(make_tiny_config(), far)
   assert not cli.main(['evaluate', far, '--metrics', 'probe'])
   assert 'probe/svm_w' in capsys.readouterr().out
-  assert 'probe/svm_w' in runs.read_records(
-      runs.open_folder(far).metrics)[-1]
+  assert 'probe/svm_w' in runs.read_records(runs.open_folder(far).metrics)[-1]
   out = f'{bucket}/pictures'
   assert not cli.main(['generate', far, '--seeds', '0-1', '--out', out])
-  assert not cli.main(['reconstruct', mlp, f'{out}/seed0000.png', '--out',
-                       f'{bucket}/rebuilt'])
+  assert not cli.main(
+    ['reconstruct', mlp, f'{out}/seed0000.png', '--out', f'{bucket}/rebuilt']
+  )
   assert 'reconstruct.json' in names(f'{bucket}/rebuilt')
   assert loading.load(far).resolution == 8
 
@@ -127,16 +133,19 @@ def read_all(name, data_dir, resolution, split='train'):
 
 
 def test_a_remote_dataset_holds_what_a_local_one_does(
-    bucket, cache, photos, tmp_path):
+  bucket, cache, photos, tmp_path
+):
   far = f'{bucket}/data'
   made = prepare.prepare('noise', photos, far)
   assert [str(path) for path in made] == [
-      f'{far}/noise/{level}/1.0.0' for level in (16, 8, 4)]
+    f'{far}/noise/{level}/1.0.0' for level in (16, 8, 4)
+  ]
   assert names(f'{far}/noise') == {'16', '8', '4'}
   prepare.prepare('noise', photos, tmp_path)
   for level in (16, 8, 4):
-    np.testing.assert_array_equal(read_all('noise', far, level),
-                                  read_all('noise', tmp_path, level))
+    np.testing.assert_array_equal(
+      read_all('noise', far, level), read_all('noise', tmp_path, level)
+    )
   assert not list(cache.rglob('*test*'))  # only what was read is copied
 
 
@@ -145,19 +154,26 @@ def test_images_of_a_bucket_become_a_dataset(bucket, cache, photos, tmp_path):
     epath.Path(path).copy(f'{bucket}/photos/{path.name}')
   prepare.prepare('noise', f'{bucket}/photos', tmp_path)
   prepare.prepare('same', photos, tmp_path)
-  np.testing.assert_array_equal(read_all('noise', tmp_path, 16),
-                                read_all('same', tmp_path, 16))
+  np.testing.assert_array_equal(
+    read_all('noise', tmp_path, 16), read_all('same', tmp_path, 16)
+  )
 
 
 def test_a_copy_is_made_once_and_anew_for_a_new_dataset(
-    bucket, cache, photos, monkeypatch):
+  bucket, cache, photos, monkeypatch
+):
   far = f'{bucket}/replaced'
   prepare.prepare('noise', photos, far)
   first = read_all('noise', far, 4)
   (photos / '00.png').unlink()
   with monkeypatch.context() as patch:
-    patch.setattr(remote, '_copy', lambda source, target, names: len(names)
-                  and pytest.fail(f'{names} are copied again'))
+    patch.setattr(
+      remote,
+      '_copy',
+      lambda source, target, names: (
+        len(names) and pytest.fail(f'{names} are copied again')
+      ),
+    )
     np.testing.assert_array_equal(read_all('noise', far, 4), first)
   prepare.prepare('noise', photos, far, overwrite=True)
   assert len(read_all('noise', far, 4)) < len(first)
@@ -175,7 +191,8 @@ def test_other_images_of_the_same_sizes_are_another_dataset(bucket, cache):
 
 
 def test_an_upload_that_was_killed_is_no_dataset_and_goes_on(
-    bucket, cache, photos, monkeypatch):
+  bucket, cache, photos, monkeypatch
+):
   far = f'{bucket}/halfway'
   copy = epath.Path(far).__class__.copy
   uploads = []
@@ -201,29 +218,37 @@ def test_training_reads_a_remote_dataset(bucket, cache, tmp_path, tiny_config):
   tiny_config.data.data_dir = f'{bucket}/data'
   tiny_config.model.resolution = 28
   files = example_data.write_mnist(
-      tmp_path / 'idx', example_data.random_mnist())
+    tmp_path / 'idx', example_data.random_mnist()
+  )
   prepare.prepare('mnist', files, f'{bucket}/data')
   loop.train(tiny_config, str(tmp_path / 'run'))
   assert loading.load(str(tmp_path / 'run')).resolution == 28
   assert {path.name.split('.')[0] for path in cache.rglob('*record-*')} == {
-      'mnist-train', 'mnist-test'}
+    'mnist-train',
+    'mnist-test',
+  }
 
 
 def test_other_storage_is_refused_in_one_line(capsys):
   assert cli.main(['evaluate', 's3://bucket/run', '--metrics', 'probe']) == 2
   assert 's3://bucket/run: a remote path must begin with gs://BUCKET' in (
-      capsys.readouterr().err)
+    capsys.readouterr().err
+  )
 
 
 def test_a_package_that_is_missing_is_told_in_one_line():
-  program = ('import sys; sys.modules["gcsfs"] = None; '
-             'from alae_jax import cli; sys.exit(cli.main('
-             '["evaluate", "gs://b/r", "--metrics", "probe"]))')
-  done = subprocess.run([sys.executable, '-c', program], capture_output=True,
-                        text=True, check=False)
+  program = (
+    'import sys; sys.modules["gcsfs"] = None; '
+    'from alae_jax import cli; sys.exit(cli.main('
+    '["evaluate", "gs://b/r", "--metrics", "probe"]))'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', program], capture_output=True, text=True, check=False
+  )
   assert done.returncode == 2
   assert done.stderr == (
-      "alae: gs://b/r needs gcsfs: pip install 'alae_jax[gcs]'\n")
+    "alae: gs://b/r needs gcsfs: pip install 'alae_jax[gcs]'\n"
+  )
 
 
 class Refusal(http.server.BaseHTTPRequestHandler):
@@ -241,10 +266,24 @@ def test_a_bucket_that_is_shut_is_told_in_one_line():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f'http://localhost:{server.server_port}'
     done = subprocess.run(
-        [sys.executable, '-m', 'alae_jax', 'evaluate', 'gs://shut/run',
-         '--metrics', 'probe'], capture_output=True, text=True, check=False,
-        env=os.environ | {'STORAGE_EMULATOR_HOST': address,
-                          'GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT': 'false'})
+      [
+        sys.executable,
+        '-m',
+        'alae_jax',
+        'evaluate',
+        'gs://shut/run',
+        '--metrics',
+        'probe',
+      ],
+      capture_output=True,
+      text=True,
+      check=False,
+      env=os.environ
+      | {
+        'STORAGE_EMULATOR_HOST': address,
+        'GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT': 'false',
+      },
+    )
     server.shutdown()
   assert done.returncode == 2
   assert done.stderr.startswith('alae: gs://shut/run cannot be reached: ')

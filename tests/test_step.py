@@ -15,18 +15,21 @@ from alae_jax import step as step_lib
 from alae_jax.growth import Segment
 from alae_jax.models.networks import build_networks
 
-SEGMENT = Segment(level=0, start=0, end=1000, batch_size=16,
-                  learning_rate=0.002)
+SEGMENT = Segment(
+  level=0, start=0, end=1000, batch_size=16, learning_rate=0.002
+)
 
 
 def mesh_of(devices):
-  return Mesh(np.array(jax.devices()[:devices]), ('data',),
-              axis_types=(AxisType.Auto,))
+  return Mesh(
+    np.array(jax.devices()[:devices]), ('data',), axis_types=(AxisType.Auto,)
+  )
 
 
 def images(seed, n=16):
   return np.random.default_rng(seed).integers(
-      0, 256, (n, 8, 8, 1), dtype=np.uint8)
+    0, 256, (n, 8, 8, 1), dtype=np.uint8
+  )
 
 
 def put(mesh, batch):
@@ -34,14 +37,17 @@ def put(mesh, batch):
 
 
 def fresh_state(networks, mesh):
-  return jax.jit(functools.partial(state_lib.init_state, networks, 0),
-                 out_shardings=mesh_lib.replicated(mesh))()
+  return jax.jit(
+    functools.partial(state_lib.init_state, networks, 0),
+    out_shardings=mesh_lib.replicated(mesh),
+  )()
 
 
 def take_steps(config, mesh, steps=4, segment=SEGMENT):
   networks = build_networks(config)
   step = step_lib.build_step(
-      networks, step_lib.step_options(config), segment, mesh)
+    networks, step_lib.step_options(config), segment, mesh
+  )
   state = fresh_state(networks, mesh)
   for i in range(steps):
     batch = put(mesh, images(i, segment.batch_size))
@@ -51,20 +57,31 @@ def take_steps(config, mesh, steps=4, segment=SEGMENT):
 
 def assert_trees_close(one, other, tolerance):
   jax.tree.map(
-      lambda a, b: np.testing.assert_allclose(
-          a, b, rtol=tolerance, atol=tolerance), one, other)
+    lambda a, b: np.testing.assert_allclose(
+      a, b, rtol=tolerance, atol=tolerance
+    ),
+    one,
+    other,
+  )
 
 
 def distance(one, other):
   """Relative L2 distance of two trees."""
-  one, other = (np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
-                for tree in (one, other))
+  one, other = (
+    np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+    for tree in (one, other)
+  )
   return np.linalg.norm(one - other) / np.linalg.norm(one)
 
 
 def differs(one, other):
-  return any(jax.tree.leaves(jax.tree.map(
-      lambda a, b: bool(np.any(np.asarray(a) != np.asarray(b))), one, other)))
+  return any(
+    jax.tree.leaves(
+      jax.tree.map(
+        lambda a, b: bool(np.any(np.asarray(a) != np.asarray(b))), one, other
+      )
+    )
+  )
 
 
 @pytest.mark.parametrize('flip', [False, True])
@@ -86,10 +103,11 @@ def test_the_work_is_shared_by_the_devices(tiny_config):
     mesh = mesh_of(devices)
     networks = build_networks(tiny_config)
     step = step_lib.build_step(
-        networks, step_lib.step_options(tiny_config), segment, mesh)
+      networks, step_lib.step_options(tiny_config), segment, mesh
+    )
     compiled = step.lower(
-        fresh_state(networks, mesh), put(mesh, images(0, 1024)),
-        np.float32(1)).compile()
+      fresh_state(networks, mesh), put(mesh, images(0, 1024)), np.float32(1)
+    ).compile()
     flops[devices] = compiled.cost_analysis()['flops']
   assert flops[8] < 1.3 * flops[1] / 8
 
@@ -98,7 +116,8 @@ def test_a_step_compiles_once_and_donates_its_state(tiny_config):
   mesh = mesh_of(8)
   networks = build_networks(tiny_config)
   step = step_lib.build_step(
-      networks, step_lib.step_options(tiny_config), SEGMENT, mesh)
+    networks, step_lib.step_options(tiny_config), SEGMENT, mesh
+  )
   first = fresh_state(networks, mesh)
   state = first
   for i in range(3):
@@ -118,11 +137,15 @@ def test_each_step_trains_its_own_networks(tiny_config):
   (after_1, _), _ = iteration.step_1(learners, key, reals)
   (after_2, _), _ = iteration.step_2(learners, key)
   (after_3, _), _ = iteration.step_3(learners, key)
-  moved = [{name for name in state.params
-            if differs(state.params[name], after[name])}
-           for after in (after_1, after_2, after_3)]
-  assert moved == [{'encoder', 'discriminator'}, {'mapping', 'generator'},
-                   {'encoder', 'generator'}]
+  moved = [
+    {name for name in state.params if differs(state.params[name], after[name])}
+    for after in (after_1, after_2, after_3)
+  ]
+  assert moved == [
+    {'encoder', 'discriminator'},
+    {'mapping', 'generator'},
+    {'encoder', 'generator'},
+  ]
 
 
 def test_the_release_s_step_3_moves_the_mapping_too(tiny_config):
@@ -132,7 +155,8 @@ def test_the_release_s_step_3_moves_the_mapping_too(tiny_config):
   iteration = step_lib._Iteration(networks, options, SEGMENT, lambda x: x, 1.0)
   state = state_lib.init_state(networks, 0)
   (after, _), _ = iteration.step_3(
-      (state.params, state.opt_state), jax.random.key(3))
+    (state.params, state.opt_state), jax.random.key(3)
+  )
   assert differs(state.params['mapping'], after['mapping'])
 
 
@@ -158,9 +182,11 @@ def test_one_iteration_by_hand(tiny_config):
   def loss_1(params):
     x, _ = fakes(state.params, keys[1])
     gradient = jax.grad(lambda x: logits(params, x).sum())(reals)
-    r1 = (gradient ** 2).sum() / 16
-    return objectives.discriminator_loss(
-        logits(params, reals), logits(params, x)) + 1.5 * r1
+    r1 = (gradient**2).sum() / 16
+    return (
+      objectives.discriminator_loss(logits(params, reals), logits(params, x))
+      + 1.5 * r1
+    )
 
   def loss_2(params):
     return objectives.generator_loss(logits(params, fakes(params, keys[2])[0]))
@@ -170,9 +196,11 @@ def test_one_iteration_by_hand(tiny_config):
     return objectives.latent_loss(w, networks.encode(params, x, 0))
 
   params = dict(state.params)
-  for loss, names in ((loss_1, ('encoder', 'discriminator')),
-                      (loss_2, ('mapping', 'generator')),
-                      (loss_3, ('encoder', 'generator'))):
+  for loss, names in (
+    (loss_1, ('encoder', 'discriminator')),
+    (loss_2, ('mapping', 'generator')),
+    (loss_3, ('encoder', 'generator')),
+  ):
     gradients = jax.grad(loss)(params)
     for name in names:
       updates, moments[name] = adam.update(gradients[name], moments[name])
@@ -182,12 +210,17 @@ def test_one_iteration_by_hand(tiny_config):
   # Adam's first step is the gradient's sign: a rounded zero may go either way.
   assert_trees_close(ours.params, params, 2e-5)
   decay = 0.5 ** (16 / 10_000)
-  assert_trees_close(ours.ema, jax.tree.map(
-      lambda old, new: decay * old + (1 - decay) * new,
-      state.params, params), 2e-5)
+  assert_trees_close(
+    ours.ema,
+    jax.tree.map(
+      lambda old, new: decay * old + (1 - decay) * new, state.params, params
+    ),
+    2e-5,
+  )
   w = fakes(state.params, keys[1])[1]
-  np.testing.assert_allclose(ours.mean_w[0], 0.005 * w.mean(axis=0),
-                             rtol=1e-4, atol=1e-7)
+  np.testing.assert_allclose(
+    ours.mean_w[0], 0.005 * w.mean(axis=0), rtol=1e-4, atol=1e-7
+  )
   assert ours.images_seen == 16
 
 
@@ -201,8 +234,12 @@ def test_steps_draw_fresh_latents(tiny_config):
 def test_flips_mirror_half_of_the_images(tiny_config):
   tiny_config.data.flip = True
   iteration = step_lib._Iteration(
-      build_networks(tiny_config), step_lib.step_options(tiny_config), SEGMENT,
-      lambda x: x, 1.0)
+    build_networks(tiny_config),
+    step_lib.step_options(tiny_config),
+    SEGMENT,
+    lambda x: x,
+    1.0,
+  )
   batch = images(0, 400)
   reals = iteration.prepare_reals(jax.random.key(0), jnp.asarray(batch))
   plain = batch / np.float32(127.5) - 1

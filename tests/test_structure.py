@@ -7,12 +7,39 @@ ROOT = pathlib.Path(__file__).parent.parent / 'alae_jax'
 
 # From the ground up. A folder stands for all of its files.
 ORDER = [
-    'errors', 'storage', 'config', 'config_file', 'growth', 'mesh', 'ops',
-    'models', 'data', 'objectives', 'state', 'step', 'runs', 'checkpoint',
-    'interop', 'pieces', 'model', 'telemetry', 'pictures', 'snapshots',
-    'evaluation', 'loading', 'exporting', 'preemption', 'watch', 'loop',
-    'dry_run', 'main', 'animation', 'directions', 'commands', 'cli',
-    '__main__',
+  'errors',
+  'storage',
+  'config',
+  'config_file',
+  'growth',
+  'mesh',
+  'ops',
+  'models',
+  'data',
+  'objectives',
+  'state',
+  'step',
+  'runs',
+  'checkpoint',
+  'interop',
+  'pieces',
+  'model',
+  'telemetry',
+  'pictures',
+  'snapshots',
+  'evaluation',
+  'loading',
+  'exporting',
+  'preemption',
+  'watch',
+  'loop',
+  'dry_run',
+  'main',
+  'animation',
+  'directions',
+  'commands',
+  'cli',
+  '__main__',
 ]
 
 
@@ -24,8 +51,11 @@ def imports_of(path):
   for node in ast.walk(ast.parse(path.read_text())):
     if isinstance(node, ast.ImportFrom) and node.module:
       if node.module == 'alae_jax':
-        yield from (f'alae_jax.{alias.name}' for alias in node.names
-                    if alias.name != '__version__')
+        yield from (
+          f'alae_jax.{alias.name}'
+          for alias in node.names
+          if alias.name != '__version__'
+        )
       elif node.module.startswith('alae_jax.'):
         yield node.module
 
@@ -42,8 +72,12 @@ def test_every_module_has_its_place():
 
 
 def test_imports_go_one_way():
-  wrong = [(name, imported) for name, path in modules()
-           for imported in imports_of(path) if place(imported) > place(name)]
+  wrong = [
+    (name, imported)
+    for name, path in modules()
+    for imported in imports_of(path)
+    if place(imported) > place(name)
+  ]
   assert not wrong
 
 
@@ -51,5 +85,6 @@ def test_only_the_top_sees_a_config():
   """Networks, operations and objectives take plain arguments."""
   for name, path in modules():
     if name.split('.')[1] in ('ops', 'objectives') or (
-        'models' in name and not name.endswith('networks')):
+      'models' in name and not name.endswith('networks')
+    ):
       assert 'config' not in path.read_text(), name

@@ -20,12 +20,24 @@ LEVELS = 3
 
 
 def networks(dtype='float32'):
-  return build_networks(ml_collections.ConfigDict({
-      'model': {
-          'kind': 'style', 'levels': LEVELS, 'base_channels': 4,
-          'max_channels': 8, 'channels': 3, 'z_dim': 8, 'w_dim': 8,
-          'mapping_layers': 2, 'discriminator_layers': 3},
-      'train': {'compute_dtype': dtype}}))
+  return build_networks(
+    ml_collections.ConfigDict(
+      {
+        'model': {
+          'kind': 'style',
+          'levels': LEVELS,
+          'base_channels': 4,
+          'max_channels': 8,
+          'channels': 3,
+          'z_dim': 8,
+          'w_dim': 8,
+          'mapping_layers': 2,
+          'discriminator_layers': 3,
+        },
+        'train': {'compute_dtype': dtype},
+      }
+    )
+  )
 
 
 @pytest.fixture(scope='module')
@@ -47,7 +59,8 @@ def params(fresh):
   """
   draw = np.random.default_rng(0).normal
   return jax.tree.map(
-      lambda leaf: leaf + 0.1 * draw(size=leaf.shape).astype(leaf.dtype), fresh)
+    lambda leaf: leaf + 0.1 * draw(size=leaf.shape).astype(leaf.dtype), fresh
+  )
 
 
 @pytest.fixture(scope='module')
@@ -61,8 +74,10 @@ def images():
 
 
 def shapes(tree):
-  return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf.shape
-          for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+  return {
+    jax.tree_util.keystr(path, simple=True, separator='/'): leaf.shape
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+  }
 
 
 def test_bundle_knows_its_sizes(net):
@@ -108,43 +123,57 @@ def test_shapes_by_level(net, params, styles, level):
 
 def test_styles_of_later_levels_are_not_read(net, params, styles):
   poisoned = styles.at[:, 4:].set(jnp.nan)
-  np.testing.assert_array_equal(net.generate(params, poisoned, 1),
-                                net.generate(params, styles, 1))
+  np.testing.assert_array_equal(
+    net.generate(params, poisoned, 1), net.generate(params, styles, 1)
+  )
 
 
 def test_a_traced_blend_of_one_is_the_stable_level(net, params, styles, images):
   def run(blend):
-    return (net.generate(params, styles, 2, blend),
-            net.encode(params, images, 2, blend))
+    return (
+      net.generate(params, styles, 2, blend),
+      net.encode(params, images, 2, blend),
+    )
+
   for a, b in zip(run(1.0), jax.jit(run)(1.0), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 def test_a_static_one_leaves_the_level_below_out(net, params, styles):
   def operations(blend):
-    return str(jax.make_jaxpr(
-        lambda blend: net.generate(params, styles, 2, blend))(blend))
+    return str(
+      jax.make_jaxpr(lambda blend: net.generate(params, styles, 2, blend))(
+        blend
+      )
+    )
+
   stable = str(jax.make_jaxpr(lambda: net.generate(params, styles, 2, 1.0))())
   assert stable.count('dot_general') + 1 == operations(0.5).count('dot_general')
 
 
 def test_a_level_starts_as_the_one_below(net, params, styles):
   np.testing.assert_allclose(
-      net.generate(params, styles, 2, jnp.float32(0.0)),
-      upsample(net.generate(params, styles, 1)), atol=1e-6)
+    net.generate(params, styles, 2, jnp.float32(0.0)),
+    upsample(net.generate(params, styles, 1)),
+    atol=1e-6,
+  )
 
 
 def test_an_encoder_level_starts_as_the_one_below(net, params, images):
   small = images[:, :8, :8]
   np.testing.assert_allclose(
-      net.encode(params, upsample(small), 2, jnp.float32(0.0)),
-      net.encode(params, small, 1), rtol=1e-4, atol=1e-5)
+    net.encode(params, upsample(small), 2, jnp.float32(0.0)),
+    net.encode(params, small, 1),
+    rtol=1e-4,
+    atol=1e-5,
+  )
 
 
 def test_noise_is_one_plane_per_image_and_layer(net):
   noise = net.draw_noise(jax.random.key(3), 5, 2)
   assert [plane.shape for plane in noise] == [
-      (5, side, side, 1) for side in (4, 4, 8, 8, 16, 16)]
+    (5, side, side, 1) for side in (4, 4, 8, 8, 16, 16)
+  ]
   assert not np.allclose(noise[0], noise[1])
   assert not np.allclose(noise[0][0], noise[0][1])
 
@@ -155,13 +184,15 @@ def test_noise_moves_images_once_its_weights_are_not_zero(net, fresh, styles):
   at_start = [net.generate(fresh, styles, 1, 1.0, n) for n in (noise, other)]
   np.testing.assert_array_equal(*at_start)
   trained = jax.tree_util.tree_map_with_path(
-      lambda path, x: x + (path[-1].key == 'noise_weight'), fresh)
+    lambda path, x: x + (path[-1].key == 'noise_weight'), fresh
+  )
   moved = [net.generate(trained, styles, 1, 1.0, n) for n in (noise, other)]
   assert np.abs(moved[0] - moved[1]).max() > 1e-3
 
 
 def test_bfloat16_is_close_and_comes_back_as_float32(
-    net, params, styles, images):
+  net, params, styles, images
+):
   narrow = networks('bfloat16')
   for name, x in (('generate', styles), ('encode', images)):
     wide = getattr(net, name)(params, x, 2, 0.5)
@@ -184,8 +215,10 @@ def test_deviation_is_the_square_root_and_flat_at_zero():
 
 def test_r1_is_finite_on_an_image_without_variation(net, params):
   def penalty(params, x):
-    return jnp.sum(jnp.square(
-        jax.grad(lambda x: net.encode(params, x, 1).sum())(x)))
+    return jnp.sum(
+      jnp.square(jax.grad(lambda x: net.encode(params, x, 1).sum())(x))
+    )
+
   black = jnp.full((1, 8, 8, 3), -1.0)
   gradients = jax.jit(jax.grad(penalty, (0, 1)))(params, black)
   assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradients))
@@ -207,18 +240,29 @@ def test_truncate_pulls_the_layers_below_the_cutoff_to_the_mean():
 
 @pytest.mark.skipif(jax.device_count() < 2, reason='one device')
 def test_gradients_do_not_depend_on_the_number_of_devices(net, params):
-  mesh = jax.make_mesh((2,), ('data',), devices=jax.devices()[:2],
-                       axis_types=(jax.sharding.AxisType.Auto,))
+  mesh = jax.make_mesh(
+    (2,),
+    ('data',),
+    devices=jax.devices()[:2],
+    axis_types=(jax.sharding.AxisType.Auto,),
+  )
+
   def sharding(*axes):
     return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
+
   def loss(params, x):
     def score(x):
       return jnp.sum(net.encode(params, x, 1, 0.5))
+
     return score(x) + jnp.sum(jnp.square(jax.grad(score)(x)))
+
   x = jax.random.normal(jax.random.key(5), (4, 8, 8, 3))
   alone = jax.jit(jax.grad(loss))(params, x)
-  shared = jax.jit(jax.grad(loss), in_shardings=(sharding(), sharding('data')),
-                   out_shardings=sharding())(params, x)
+  shared = jax.jit(
+    jax.grad(loss),
+    in_shardings=(sharding(), sharding('data')),
+    out_shardings=sharding(),
+  )(params, x)
   for a, b in zip(*map(jax.tree.leaves, (alone, shared)), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(a).max())
 
@@ -227,13 +271,16 @@ def test_gradients_do_not_depend_on_the_number_of_devices(net, params):
 def test_a_step_mixes_styles_from_a_random_layer_on(net, params, level):
   """Three times in four here; the first layer never changes hands."""
   options = dataclasses.replace(
-      step.step_options(config_lib.default_style(LEVELS)),
-      style_mixing_probability=0.75)
+    step.step_options(config_lib.default_style(LEVELS)),
+    style_mixing_probability=0.75,
+  )
   iteration = step._Iteration(
-      net, options, Segment(level, 0, 64, 4, 0.001), lambda tree: tree, 1.0)
+    net, options, Segment(level, 0, 64, 4, 0.001), lambda tree: tree, 1.0
+  )
   styles = net.broadcast(net.map(params, jnp.ones((4, net.z_dim))))
   mixed = jax.jit(jax.vmap(lambda key: iteration.mix(params, key, styles)))(
-      jax.random.split(jax.random.key(0), 400))
+    jax.random.split(jax.random.key(0), 400)
+  )
   kept = np.isclose(mixed, styles, atol=1e-6).all((1, 3))  # [key, layer]
   cutoffs = kept.sum(1)
   used = 2 * (level + 1)

@@ -12,8 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae evaluate`."""
   parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
   parser.add_argument(
-      '--metrics', required=True,
-      help=f'separated by commas: {", ".join(evaluate_lib.METRICS)}')
+    '--metrics',
+    required=True,
+    help=f'separated by commas: {", ".join(evaluate_lib.METRICS)}',
+  )
   options.add_weights(parser)
   options.add_data_dir(parser)
 
@@ -24,12 +26,20 @@ def run(args: argparse.Namespace) -> None:
   loaded = loading.load_run(args.workdir, args.weights)
   numbers = evaluate_lib.evaluate(loaded.model, names, args.data_dir)
   folder = runs.open_folder(args.workdir)
-  runs.append_record(folder.metrics, {
-      'images_seen': loaded.images_seen, 'step': loaded.step,
+  runs.append_record(
+    folder.metrics,
+    {
+      'images_seen': loaded.images_seen,
+      'step': loaded.step,
       'seconds': runs.seconds_trained(folder.metrics, loaded.images_seen),
-      'weights': loaded.weights, **numbers})
-  print(f'{args.workdir} after {loaded.images_seen:,} images, '
-        f'{loaded.weights} weights')
+      'weights': loaded.weights,
+      **numbers,
+    },
+  )
+  print(
+    f'{args.workdir} after {loaded.images_seen:,} images, '
+    f'{loaded.weights} weights'
+  )
   print(evaluate_lib.table(numbers))
 
 
@@ -37,7 +47,9 @@ def _parse_names(text: str) -> list[str]:
   """'probe,...' -> names of metrics, of which there must be one."""
   names = [name.strip() for name in text.split(',') if name.strip()]
   if not names:
-    raise UserError(f'--metrics {text!r} names no metric: there is '
-                    f'{", ".join(evaluate_lib.METRICS)}')
+    raise UserError(
+      f'--metrics {text!r} names no metric: there is '
+      f'{", ".join(evaluate_lib.METRICS)}'
+    )
   evaluate_lib.check_names(names)
   return names

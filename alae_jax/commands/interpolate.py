@@ -13,12 +13,14 @@ from alae_jax.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae interpolate`."""
-  options.add_run(parser, 'interpolate.png, .gif or .mp4, and '
-                  'interpolate.json')
+  options.add_run(parser, 'interpolate.png, .gif or .mp4, and interpolate.json')
   parser.add_argument(
-      'points', metavar='POINT', nargs='+',
-      help='seeds such as 3 or 0-4, image files or folders; two or more, '
-      'visited in order')
+    'points',
+    metavar='POINT',
+    nargs='+',
+    help='seeds such as 3 or 0-4, image files or folders; two or more, '
+    'visited in order',
+  )
   options.add_film(parser, 8)
   options.add_truncation(parser)
   options.add_noise(parser, 'constant')
@@ -36,8 +38,11 @@ def run(args: argparse.Namespace) -> None:
   loaded = latents.open_run(args)
   ends = latents.locate(loaded.model, points, args)
   images = latents.draw(
-      loaded.model, path_through(ends.styles, args.steps), args.noise,
-      ends.noise_keys[:1])
+    loaded.model,
+    path_through(ends.styles, args.steps),
+    args.noise,
+    ends.noise_keys[:1],
+  )
   if 'png' in args.format:
     output.write_grid('interpolate.png', images, args.steps)
   output.write_films('interpolate', list(pictures.enlarge(images)))
@@ -56,5 +61,6 @@ def path_through(styles: np.ndarray, steps: int) -> np.ndarray:
     [(N - 1) * steps, layers, w_dim].
   """
   t = np.linspace(0, 1, steps, dtype=np.float32)[:, None, None]
-  return np.concatenate([(1 - t) * start + t * end
-                         for start, end in itertools.pairwise(styles)])
+  return np.concatenate(
+    [(1 - t) * start + t * end for start, end in itertools.pairwise(styles)]
+  )

@@ -39,15 +39,19 @@ def codes_of_csv(path: str, model: Model) -> tuple[np.ndarray, Attributes]:
   for (line, _), file in zip(rows, files, strict=True):
     if not file.exists():
       raise UserError(f'{path}: line {line}: {file}: no such file')
-  codes = [model.encode(latents.read_pictures(files[i:i + _AT_ONCE], model))
-           for i in range(0, len(files), _AT_ONCE)]
+  codes = [
+    model.encode(latents.read_pictures(files[i : i + _AT_ONCE], model))
+    for i in range(0, len(files), _AT_ONCE)
+  ]
   return np.concatenate(codes), {
-      name: np.array([row[i] for _, row in rows])
-      for i, name in enumerate(names[1:], 1)}
+    name: np.array([row[i] for _, row in rows])
+    for i, name in enumerate(names[1:], 1)
+  }
 
 
-def codes_of_dataset(model: Model, data_dir: str | None,
-                     limit: int) -> tuple[np.ndarray, Attributes]:
+def codes_of_dataset(
+  model: Model, data_dir: str | None, limit: int
+) -> tuple[np.ndarray, Attributes]:
   """E of training images, evenly chosen, and their labels.
 
   Raises:
@@ -55,16 +59,16 @@ def codes_of_dataset(model: Model, data_dir: str | None,
   """
   source = open_dataset(model, 'train', data_dir)
   if not source.has_labels:
-    raise UserError(f'{model.config.data.name} has no labels: give --labels '
-                    'FILE.csv')
+    raise UserError(
+      f'{model.config.data.name} has no labels: give --labels FILE.csv'
+    )
   rows = np.linspace(0, len(source) - 1, min(limit, len(source)), dtype=int)
   codes, values = [], []
   for start in range(0, len(rows), _AT_ONCE):
-    batch = source.batch(rows[start:start + _AT_ONCE])
+    batch = source.batch(rows[start : start + _AT_ONCE])
     codes.append(model.encode(batch['image']))
     values.append(batch['label'])
-  return np.concatenate(codes), {
-      'label': np.concatenate(values).astype(str)}
+  return np.concatenate(codes), {'label': np.concatenate(values).astype(str)}
 
 
 def contrasts(attributes: Attributes) -> dict[str, np.ndarray]:
@@ -82,18 +86,22 @@ def contrasts(attributes: Attributes) -> dict[str, np.ndarray]:
   for attribute, values in attributes.items():
     for name, positive in _contrasts_of(attribute, values):
       if name in found:
-        raise UserError(f'two labels would make direction_{name}.npy: rename '
-                        'one of them')
+        raise UserError(
+          f'two labels would make direction_{name}.npy: rename one of them'
+        )
       found[name] = positive
   return found
 
 
-def _contrasts_of(attribute: str,
-                  values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _contrasts_of(
+  attribute: str, values: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
   kinds = sorted(set(values.tolist()), key=_by_number)
   if len(kinds) < 2:
-    raise UserError(f'every {attribute} is {kinds[0]!r}: two values at least '
-                    'are needed to tell a direction')
+    raise UserError(
+      f'every {attribute} is {kinds[0]!r}: two values at least '
+      'are needed to tell a direction'
+    )
   if len(kinds) == 2:
     yield _plain(attribute), values == kinds[1]
   else:
@@ -112,15 +120,17 @@ def _read_csv(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
   names = next(reader, [])
   rows = [(reader.line_num, row) for row in reader if row]
   if len(names) < 2 or not rows:
-    raise UserError(f'{path} must have a header such as file,smile and a line '
-                    'for each image')
+    raise UserError(
+      f'{path} must have a header such as file,smile and a line for each image'
+    )
   for i, name in enumerate(names):
     if name in names[:i]:
       raise UserError(f'{path}: the header names {name!r} twice: rename one')
   for line, row in rows:
     if len(row) != len(names):
-      raise UserError(f'{path}: line {line} has {len(row)} fields and the '
-                      f'header {len(names)}')
+      raise UserError(
+        f'{path}: line {line} has {len(row)} fields and the header {len(names)}'
+      )
   return names, rows
 
 

@@ -41,8 +41,9 @@ def open_run(args: argparse.Namespace) -> loading.LoadedRun:
   loaded = loading.load_run(args.workdir, args.weights)
   cutoff = getattr(args, 'cutoff', None)
   if cutoff is not None and not 0 <= cutoff <= loaded.model.layers:
-    raise UserError(f'--cutoff {cutoff}: this model has '
-                    f'{loaded.model.layers} layers')
+    raise UserError(
+      f'--cutoff {cutoff}: this model has {loaded.model.layers} layers'
+    )
   return loaded
 
 
@@ -80,8 +81,9 @@ def find_files(words: Sequence[str]) -> list[epath.Path]:
       raise UserError(f'{word}: no such file or folder')
     files = folders.list_images(path) if path.is_dir() else [path]
     if not files:
-      raise UserError(f'{word} holds no images '
-                      f'({", ".join(sorted(images.EXTENSIONS))})')
+      raise UserError(
+        f'{word} holds no images ({", ".join(sorted(images.EXTENSIONS))})'
+      )
     found += files
   return found
 
@@ -92,22 +94,28 @@ def read_pictures(files: Sequence[epath.Path], model: Model) -> np.ndarray:
   Returns:
     uint8 [N, H, W, C].
   """
-  empty = np.zeros((0, model.resolution, model.resolution, model.channels),
-                   np.uint8)
+  empty = np.zeros(
+    (0, model.resolution, model.resolution, model.channels), np.uint8
+  )
   squares = [
-      images.to_square(images.read_image(path, model.channels),
-                       model.resolution)
-      for path in tqdm.tqdm(files, 'reading', delay=2, leave=False)]
+    images.to_square(images.read_image(path, model.channels), model.resolution)
+    for path in tqdm.tqdm(files, 'reading', delay=2, leave=False)
+  ]
   return np.stack(squares) if squares else empty
 
 
-def from_seeds(model: Model, seeds: Sequence[int], psi: float = 1.0,
-               cutoff: int | None = None) -> tuple[np.ndarray, jax.Array]:
+def from_seeds(
+  model: Model,
+  seeds: Sequence[int],
+  psi: float = 1.0,
+  cutoff: int | None = None,
+) -> tuple[np.ndarray, jax.Array]:
   """Styles [N, layers, w_dim] and noise keys [N]; each from its seed alone."""
   keys = seed_keys(seeds)
   z, noise_keys = model.draw_latents(keys)
   return model.truncate(_one_a_device(model, model.map, z), psi, cutoff), (
-      noise_keys)
+    noise_keys
+  )
 
 
 def seed_keys(seeds: Sequence[int]) -> jax.Array:
@@ -115,32 +123,38 @@ def seed_keys(seeds: Sequence[int]) -> jax.Array:
   return jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
 
 
-def locate(model: Model, points: Sequence[int | epath.Path],
-           args: argparse.Namespace) -> Latents:
+def locate(
+  model: Model, points: Sequence[int | epath.Path], args: argparse.Namespace
+) -> Latents:
   """Points in w; --truncation and --cutoff hold for seeds.
 
   The noise of an image is that of the seed with its place's number.
   """
   pictured = [i for i, point in enumerate(points) if not isinstance(point, int)]
-  seeds = [point if isinstance(point, int) else i
-           for i, point in enumerate(points)]
+  seeds = [
+    point if isinstance(point, int) else i for i, point in enumerate(points)
+  ]
   styles, noise_keys = from_seeds(model, seeds, args.truncation, args.cutoff)
   originals = read_pictures([points[i] for i in pictured], model)
   styles = np.array(styles)
   styles[pictured] = model.broadcast(model.encode(originals))
-  names = [f'seed {point}' if isinstance(point, int) else str(point)
-           for point in points]
+  names = [
+    f'seed {point}' if isinstance(point, int) else str(point)
+    for point in points
+  ]
   return Latents(names, styles, noise_keys, pictured, originals)
 
 
-def draw(model: Model, styles: np.ndarray, noise: str,
-         noise_keys: jax.Array) -> np.ndarray:
+def draw(
+  model: Model, styles: np.ndarray, noise: str, noise_keys: jax.Array
+) -> np.ndarray:
   """Decodes styles like `decode`, to uint8 [N, H, W, C]."""
   return to_uint8(decode(model, styles, noise, noise_keys))
 
 
-def decode(model: Model, styles: np.ndarray, noise: str,
-           noise_keys: jax.Array) -> np.ndarray:
+def decode(
+  model: Model, styles: np.ndarray, noise: str, noise_keys: jax.Array
+) -> np.ndarray:
   """Decodes styles, each by itself: the same pixels whatever the others are.
 
   Args:
@@ -161,15 +175,17 @@ def decode(model: Model, styles: np.ndarray, noise: str,
   return _one_a_device(model, model.decode, styles, noise_keys[own])
 
 
-def write_originals(output: Output, model: Model, latents: Latents,
-                    noise: str) -> None:
+def write_originals(
+  output: Output, model: Model, latents: Latents, noise: str
+) -> None:
   """Writes originals.png: the images given, and beside each what G makes."""
   if not latents.pictured:
     return
   rows = np.asarray(latents.pictured)
   results = draw(model, latents.styles[rows], noise, latents.noise_keys[rows])
-  output.write_grid('originals.png',
-                    pictures.beside(latents.originals, results), 2)
+  output.write_grid(
+    'originals.png', pictures.beside(latents.originals, results), 2
+  )
 
 
 def _one_a_device(model: Model, function, *batched) -> np.ndarray:
@@ -179,11 +195,13 @@ def _one_a_device(model: Model, function, *batched) -> np.ndarray:
   a pixel: one row a device keeps an image the same to the last bit.
   """
   n = len(batched[0])
-  starts = tqdm.tqdm(range(0, n, model.devices), 'images', delay=3,
-                     leave=False)
-  return np.concatenate([
-      function(*(x[start:start + model.devices] for x in batched))
-      for start in starts])
+  starts = tqdm.tqdm(range(0, n, model.devices), 'images', delay=3, leave=False)
+  return np.concatenate(
+    [
+      function(*(x[start : start + model.devices] for x in batched))
+      for start in starts
+    ]
+  )
 
 
 def _parse_seeds(word: str) -> list[int]:

@@ -14,18 +14,30 @@ from alae_jax.pictures import BACKGROUND
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae mix`."""
-  options.add_run(parser, 'a table mix_LAYERS.png for each group of layers, '
-                  'and mix.json')
+  options.add_run(
+    parser, 'a table mix_LAYERS.png for each group of layers, and mix.json'
+  )
   points = 'seeds such as 0-4, image files or folders'
-  parser.add_argument('--sources', required=True, nargs='+', metavar='POINT',
-                      help=f'the columns, which give styles: {points}')
-  parser.add_argument('--destinations', required=True, nargs='+',
-                      metavar='POINT', help='the rows, which take them, '
-                      'likewise')
   parser.add_argument(
-      '--layers', type=options.groups,
-      help='coarse (0-3), middle (4-7), fine (8 and on), layers such as 2-5, '
-      'or several with commas between (default: all three)')
+    '--sources',
+    required=True,
+    nargs='+',
+    metavar='POINT',
+    help=f'the columns, which give styles: {points}',
+  )
+  parser.add_argument(
+    '--destinations',
+    required=True,
+    nargs='+',
+    metavar='POINT',
+    help='the rows, which take them, likewise',
+  )
+  parser.add_argument(
+    '--layers',
+    type=options.groups,
+    help='coarse (0-3), middle (4-7), fine (8 and on), layers such as 2-5, '
+    'or several with commas between (default: all three)',
+  )
   options.add_truncation(parser)
   options.add_noise(parser, 'constant')
 
@@ -37,31 +49,42 @@ def run(args: argparse.Namespace) -> None:
   output = Output(args)
   loaded = latents.open_run(args)
   if loaded.model.active_layers == 1:
-    raise UserError(f'{args.workdir} is an MLP-ALAE: it has one layer of '
-                    'styles, and mixing needs several')
+    raise UserError(
+      f'{args.workdir} is an MLP-ALAE: it has one layer of '
+      'styles, and mixing needs several'
+    )
   groups = args.layers or options.groups_of(loaded.model)
   bounds = [group.within(loaded.model) for group in groups]
   output.claim(map(_file, groups))
   output.claim(latents.originals_of(sources + destinations))
   points = latents.locate(loaded.model, sources + destinations, args)
-  heads = latents.draw(loaded.model, points.styles, args.noise,
-                       points.noise_keys)
+  heads = latents.draw(
+    loaded.model, points.styles, args.noise, points.noise_keys
+  )
   columns = len(sources)
   for group, (first, end) in zip(groups, bounds, strict=True):
-    styles = mixtures(points.styles[:columns], points.styles[columns:], first,
-                      end)
-    cells = latents.draw(loaded.model, styles, args.noise,
-                         points.noise_keys[columns:])
+    styles = mixtures(
+      points.styles[:columns], points.styles[columns:], first, end
+    )
+    cells = latents.draw(
+      loaded.model, styles, args.noise, points.noise_keys[columns:]
+    )
     output.write_grid(_file(group), table(heads, cells, columns), columns + 1)
   latents.write_originals(output, loaded.model, points, args.noise)
-  output.finish(loaded, columns=points.names[:columns],
-                rows=points.names[columns:],
-                layers={group.name: [first, end - 1] for group, (first, end)
-                        in zip(groups, bounds, strict=True)})
+  output.finish(
+    loaded,
+    columns=points.names[:columns],
+    rows=points.names[columns:],
+    layers={
+      group.name: [first, end - 1]
+      for group, (first, end) in zip(groups, bounds, strict=True)
+    },
+  )
 
 
-def mixtures(sources: np.ndarray, destinations: np.ndarray, first: int,
-             end: int) -> np.ndarray:
+def mixtures(
+  sources: np.ndarray, destinations: np.ndarray, first: int, end: int
+) -> np.ndarray:
   """Every destination with some layers of every source.
 
   Args:
@@ -92,8 +115,9 @@ def table(heads: np.ndarray, cells: np.ndarray, columns: int) -> np.ndarray:
   rows = cells.reshape(-1, columns, *cells.shape[1:])
   rows = np.concatenate([heads[columns:, None], rows], axis=1)
   corner = np.full_like(heads[:1], BACKGROUND)
-  return np.concatenate([corner, heads[:columns],
-                         rows.reshape(-1, *cells.shape[1:])])
+  return np.concatenate(
+    [corner, heads[:columns], rows.reshape(-1, *cells.shape[1:])]
+  )
 
 
 def _file(group: options.Layers) -> str:

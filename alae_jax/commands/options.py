@@ -40,8 +40,9 @@ class Layers:
     active = model.active_layers
     end = active if self.end is None else self.end
     if self.first >= active or (end > active and self.name not in _GROUPS):
-      raise UserError(f'--layers {self.name}: this model works with layers 0 '
-                      f'to {active - 1}')
+      raise UserError(
+        f'--layers {self.name}: this model works with layers 0 to {active - 1}'
+      )
     return self.first, min(end, active)
 
 
@@ -51,58 +52,88 @@ EVERY_LAYER = Layers('all', 0, None)
 def add_run(parser: argparse.ArgumentParser, writes: str) -> None:
   """WORKDIR, --weights, --out and --overwrite."""
   parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
-  parser.add_argument('--out', required=True, metavar='DIR',
-                      help=f'folder for {writes}')
-  parser.add_argument('--overwrite', action='store_true',
-                      help='replace files that are there already')
+  parser.add_argument(
+    '--out', required=True, metavar='DIR', help=f'folder for {writes}'
+  )
+  parser.add_argument(
+    '--overwrite',
+    action='store_true',
+    help='replace files that are there already',
+  )
   add_weights(parser)
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
   """--weights."""
   parser.add_argument(
-      '--weights', choices=('ema', 'live'),
-      help='the moving average or the networks as trained; the config\'s '
-      'evaluation.use_ema otherwise')
+    '--weights',
+    choices=('ema', 'live'),
+    help="the moving average or the networks as trained; the config's "
+    'evaluation.use_ema otherwise',
+  )
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
   """--data_dir."""
   parser.add_argument(
-      '--data_dir', metavar='DIR',
-      help='where the dataset that the model was trained on is now (default: '
-      "the config's data.data_dir)")
+    '--data_dir',
+    metavar='DIR',
+    help='where the dataset that the model was trained on is now (default: '
+    "the config's data.data_dir)",
+  )
 
 
 def add_noise(parser: argparse.ArgumentParser, default: str) -> None:
   """--noise."""
   parser.add_argument(
-      '--noise', choices=NOISES, default=default,
-      help='of a StyleALAE: drawn for each image, the same for all images, or '
-      f'the deterministic mode (default: {default})')
+    '--noise',
+    choices=NOISES,
+    default=default,
+    help='of a StyleALAE: drawn for each image, the same for all images, or '
+    f'the deterministic mode (default: {default})',
+  )
 
 
 def add_truncation(parser: argparse.ArgumentParser) -> None:
   """--truncation and --cutoff, which hold for seeds."""
   parser.add_argument(
-      '--truncation', type=number, default=1.0, metavar='PSI',
-      help='draw the latents of seeds towards their mean: 1 not at all, 0 '
-      'onto it (default: 1)')
+    '--truncation',
+    type=number,
+    default=1.0,
+    metavar='PSI',
+    help='draw the latents of seeds towards their mean: 1 not at all, 0 '
+    'onto it (default: 1)',
+  )
   parser.add_argument(
-      '--cutoff', type=int, metavar='LAYER',
-      help='truncate the layers below this one only (default: all)')
+    '--cutoff',
+    type=int,
+    metavar='LAYER',
+    help='truncate the layers below this one only (default: all)',
+  )
 
 
 def add_film(parser: argparse.ArgumentParser, steps: int) -> None:
   """--steps, --format and --rate."""
-  parser.add_argument('--steps', type=several, default=steps,
-                      help=f'images from end to end (default: {steps})')
   parser.add_argument(
-      '--format', type=formats, default=('png',), metavar='FORMATS',
-      help='png (a grid), gif, mp4, or several with commas between; gif and '
-      'mp4 run there and back (default: png)')
-  parser.add_argument('--rate', type=positive, default=10.0,
-                      help='of gif and mp4, images a second (default: 10)')
+    '--steps',
+    type=several,
+    default=steps,
+    help=f'images from end to end (default: {steps})',
+  )
+  parser.add_argument(
+    '--format',
+    type=formats,
+    default=('png',),
+    metavar='FORMATS',
+    help='png (a grid), gif, mp4, or several with commas between; gif and '
+    'mp4 run there and back (default: png)',
+  )
+  parser.add_argument(
+    '--rate',
+    type=positive,
+    default=10.0,
+    help='of gif and mp4, images a second (default: 10)',
+  )
 
 
 def seeds(text: str) -> list[int]:
@@ -110,11 +141,13 @@ def seeds(text: str) -> list[int]:
   found: dict[int, None] = {}
   for part in text.split(','):
     match = re.fullmatch(r'(\d+)(?:-(\d+))?', part.strip())
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (
-        1, 0)
+    first, last = (
+      (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    )
     if not first <= last <= _LAST_SEED:
       raise argparse.ArgumentTypeError(
-          f'{text!r} are not seeds such as 0-15,40')
+        f'{text!r} are not seeds such as 0-15,40'
+      )
     found.update(dict.fromkeys(range(first, last + 1)))
   return list(found)
 
@@ -128,8 +161,10 @@ def is_seeds(text: str) -> bool:
   if not re.fullmatch(r'[\d,-]+', text):
     return False
   if epath.Path(text).exists():
-    raise UserError(f'{text} is a file or folder here: write ./{text} for it, '
-                    f'or {text},{text} for seeds')
+    raise UserError(
+      f'{text} is a file or folder here: write ./{text} for it, '
+      f'or {text},{text} for seeds'
+    )
   return True
 
 
@@ -141,8 +176,9 @@ def layers(text: str) -> Layers:
   first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
   if first > last:
     raise argparse.ArgumentTypeError(
-        f'{text!r} is none of coarse, middle, fine, a layer and layers such '
-        'as 0-3')
+      f'{text!r} is none of coarse, middle, fine, a layer and layers such '
+      'as 0-3'
+    )
   return Layers(text, first, last + 1)
 
 
@@ -153,8 +189,11 @@ def groups(text: str) -> list[Layers]:
 
 def groups_of(model: Model) -> list[Layers]:
   """Those of coarse, middle and fine layers that a model has."""
-  return [Layers(name, *bounds) for name, bounds in _GROUPS.items()
-          if bounds[0] < model.active_layers]
+  return [
+    Layers(name, *bounds)
+    for name, bounds in _GROUPS.items()
+    if bounds[0] < model.active_layers
+  ]
 
 
 def span(text: str) -> tuple[float, float]:
@@ -171,7 +210,8 @@ def formats(text: str) -> tuple[str, ...]:
   for name in names:
     if name not in FORMATS:
       raise argparse.ArgumentTypeError(
-          f'{name!r} is none of {", ".join(FORMATS)}')
+        f'{name!r} is none of {", ".join(FORMATS)}'
+      )
   return names
 
 

@@ -48,8 +48,10 @@ class Output:
     there = {path.name for path in self._folder.iterdir()}
     for name in names:
       if name in there:
-        raise UserError(f'{self._folder / name} is there already: give '
-                        'another --out, or --overwrite')
+        raise UserError(
+          f'{self._folder / name} is there already: give '
+          'another --out, or --overwrite'
+        )
 
   def write_image(self, name: str, image: np.ndarray) -> None:
     """Writes uint8 [H, W, C] as PNG, pixel by pixel."""
@@ -83,14 +85,19 @@ class Output:
         null.
     """
     record = {
-        'command': self._args.verb, 'alae_jax': __version__,
-        'images_seen': loaded.images_seen, 'weights': loaded.weights,
-        'resolution': loaded.model.resolution,
-        'arguments': {name: _plain(value)
-                      for name, value in sorted(vars(self._args).items())
-                      if name not in ('verb', 'weights')},
-        **{name: _plain(value) for name, value in facts.items()},
-        'files': self._files}
+      'command': self._args.verb,
+      'alae_jax': __version__,
+      'images_seen': loaded.images_seen,
+      'weights': loaded.weights,
+      'resolution': loaded.model.resolution,
+      'arguments': {
+        name: _plain(value)
+        for name, value in sorted(vars(self._args).items())
+        if name not in ('verb', 'weights')
+      },
+      **{name: _plain(value) for name, value in facts.items()},
+      'files': self._files,
+    }
     text = json.dumps(record, indent=2, allow_nan=False) + '\n'
     self._write(self._record, text.encode())
     print(f'wrote {len(self._files)} files to {self._folder}')

@@ -20,19 +20,27 @@ _MEASURES = ('latent_distance', 'psnr', 'ssim')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae reconstruct`."""
-  options.add_run(parser, 'a PNG for each image, sheets with the originals '
-                  'beside the results, and reconstruct.json')
+  options.add_run(
+    parser,
+    'a PNG for each image, sheets with the originals '
+    'beside the results, and reconstruct.json',
+  )
   parser.add_argument(
-      'images', metavar='IMAGE', nargs='+',
-      help='a file or a folder; the central square is resized')
+    'images',
+    metavar='IMAGE',
+    nargs='+',
+    help='a file or a folder; the central square is resized',
+  )
   options.add_noise(parser, 'constant')
 
 
 def run(args: argparse.Namespace) -> None:
   """Writes results and sheets, and prints a table."""
   files = latents.find_files(args.images)
-  sheets = [f'reconstruct_{i:03d}.png'
-            for i in range(-(-len(files) // _PAIRS_IN_A_SHEET))]
+  sheets = [
+    f'reconstruct_{i:03d}.png'
+    for i in range(-(-len(files) // _PAIRS_IN_A_SHEET))
+  ]
   names = result_names(files, sheets)
   output = Output(args)
   output.claim(names + sheets)
@@ -41,19 +49,26 @@ def run(args: argparse.Namespace) -> None:
   for i, sheet in enumerate(sheets):
     page = slice(i * _PAIRS_IN_A_SHEET, (i + 1) * _PAIRS_IN_A_SHEET)
     originals = latents.read_pictures(files[page], loaded.model)
-    results, measured = reconstruct(loaded.model, originals, args.noise,
-                                    range(len(files))[page])
+    results, measured = reconstruct(
+      loaded.model, originals, args.noise, range(len(files))[page]
+    )
     _write(output, sheet, names[page], originals, results)
     numbers.append(measured)
   table = np.concatenate(numbers)
   print(describe([str(path) for path in files], table))
-  output.finish(loaded, mean=_named(table.mean(0)), images=[
+  output.finish(
+    loaded,
+    mean=_named(table.mean(0)),
+    images=[
       {'file': str(path), 'result': name, **_named(row)}
-      for path, name, row in zip(files, names, table, strict=True)])
+      for path, name, row in zip(files, names, table, strict=True)
+    ],
+  )
 
 
-def reconstruct(model: Model, originals: np.ndarray, noise: str,
-                seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def reconstruct(
+  model: Model, originals: np.ndarray, noise: str, seeds: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
   """G(E(x)) and how far it is from x.
 
   The latent distance is the root mean square over the components of
@@ -70,16 +85,19 @@ def reconstruct(model: Model, originals: np.ndarray, noise: str,
     uint8 [N, H, W, C], and [N, 3]: latent distance, PSNR in dB and SSIM.
   """
   w = model.encode(originals)
-  decoded = latents.decode(model, model.broadcast(w), noise,
-                           latents.seed_keys(seeds))
+  decoded = latents.decode(
+    model, model.broadcast(w), noise, latents.seed_keys(seeds)
+  )
   distance = np.sqrt(np.square(w - model.encode(decoded)).mean(1))
   results = to_uint8(decoded)
-  return results, np.stack([
-      distance, psnr(originals, results), ssim(originals, results)], axis=1)
+  return results, np.stack(
+    [distance, psnr(originals, results), ssim(originals, results)], axis=1
+  )
 
 
-def result_names(files: Sequence[epath.Path],
-                 taken: Iterable[str] = ()) -> list[str]:
+def result_names(
+  files: Sequence[epath.Path], taken: Iterable[str] = ()
+) -> list[str]:
   """A PNG for each file, in order; a number tells those of one name apart.
 
   Args:
@@ -89,8 +107,9 @@ def result_names(files: Sequence[epath.Path],
   names: list[str] = []
   used = set(taken)
   for path in files:
-    tried = itertools.chain([f'{path.stem}.png'], (
-        f'{path.stem}_{i}.png' for i in itertools.count(2)))
+    tried = itertools.chain(
+      [f'{path.stem}.png'], (f'{path.stem}_{i}.png' for i in itertools.count(2))
+    )
     names.append(next(name for name in tried if name not in used))
     used.add(names[-1])
   return names
@@ -102,13 +121,20 @@ def describe(names: Sequence[str], numbers: np.ndarray) -> str:
   lines = [f'{"":<{width}}  latent distance     PSNR    SSIM']
   rows = zip([*names, 'mean'], [*numbers, numbers.mean(0)], strict=True)
   for name, (distance, decibels, similarity) in rows:
-    lines.append(f'{name:<{width}}  {distance:>15.4f}  {decibels:>7.2f}'
-                 f'  {similarity:>6.3f}')
+    lines.append(
+      f'{name:<{width}}  {distance:>15.4f}  {decibels:>7.2f}'
+      f'  {similarity:>6.3f}'
+    )
   return '\n'.join(lines)
 
 
-def _write(output: Output, sheet: str, names: Sequence[str],
-           originals: np.ndarray, results: np.ndarray) -> None:
+def _write(
+  output: Output,
+  sheet: str,
+  names: Sequence[str],
+  originals: np.ndarray,
+  results: np.ndarray,
+) -> None:
   """Each result in a file, and all to the right of their originals."""
   for name, result in zip(names, results, strict=True):
     output.write_image(name, result)

@@ -17,20 +17,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae traverse`."""
   options.add_run(parser, 'traverse.png, .gif or .mp4, and traverse.json')
   parser.add_argument(
-      'points', metavar='POINT', nargs='+',
-      help='seeds such as 3 or 0-4, image files or folders; a row each')
+    'points',
+    metavar='POINT',
+    nargs='+',
+    help='seeds such as 3 or 0-4, image files or folders; a row each',
+  )
   parser.add_argument(
-      '--direction', required=True, metavar='FILE.npy',
-      help='of w_dim numbers, or w_dim for every layer; of `alae directions`, '
-      'or your own')
+    '--direction',
+    required=True,
+    metavar='FILE.npy',
+    help='of w_dim numbers, or w_dim for every layer; of `alae directions`, '
+    'or your own',
+  )
   parser.add_argument(
-      '--range', type=options.span, default=(-3.0, 3.0), metavar='FROM,TO',
-      help='in lengths of the direction, 0 being the point itself (default: '
-      '-3,3)')
+    '--range',
+    type=options.span,
+    default=(-3.0, 3.0),
+    metavar='FROM,TO',
+    help='in lengths of the direction, 0 being the point itself (default: '
+    '-3,3)',
+  )
   parser.add_argument(
-      '--layers', type=options.layers, default=options.EVERY_LAYER,
-      help='coarse (0-3), middle (4-7), fine (8 and on), or layers such as '
-      '2-5 (default: all)')
+    '--layers',
+    type=options.layers,
+    default=options.EVERY_LAYER,
+    help='coarse (0-3), middle (4-7), fine (8 and on), or layers such as '
+    '2-5 (default: all)',
+  )
   options.add_film(parser, 7)
   options.add_truncation(parser)
   options.add_noise(parser, 'constant')
@@ -50,8 +63,11 @@ def run(args: argparse.Namespace) -> None:
   low, high = args.range
   steps = np.linspace(low, high, args.steps, dtype=np.float32)
   images = latents.draw(
-      loaded.model, moved(starts.styles, direction, steps, first, end),
-      args.noise, starts.noise_keys)
+    loaded.model,
+    moved(starts.styles, direction, steps, first, end),
+    args.noise,
+    starts.noise_keys,
+  )
   if 'png' in args.format:
     output.write_grid('traverse.png', images, args.steps)
   output.write_films('traverse', frames(images, args.steps))
@@ -72,22 +88,31 @@ def read_direction(path: str, model: Model) -> np.ndarray:
   try:
     with source.open('rb') as file:
       # np.load would open a zip too, which is no array.
-      direction = np.lib.format.read_array(
-          file, allow_pickle=False).astype(np.float32)
+      direction = np.lib.format.read_array(file, allow_pickle=False).astype(
+        np.float32
+      )
   except Exception as error:  # a damaged header fails in many ways
-    raise UserError(f'--direction {path} cannot be read as an NPY file: '
-                    f'{reason(error)}') from None
+    raise UserError(
+      f'--direction {path} cannot be read as an NPY file: {reason(error)}'
+    ) from None
   wanted = model.w_dim, model.layers * model.w_dim
   if direction.size not in wanted:
-    raise UserError(f'--direction {path} has {direction.size} numbers: a '
-                    f'direction of this model has {wanted[0]}')
+    raise UserError(
+      f'--direction {path} has {direction.size} numbers: a '
+      f'direction of this model has {wanted[0]}'
+    )
   if not np.isfinite(direction).all() or not direction.any():
     raise UserError(f'--direction {path} is zero or not finite')
   return direction.reshape(-1, model.w_dim)
 
 
-def moved(styles: np.ndarray, direction: np.ndarray, steps: np.ndarray,
-          first: int, end: int) -> np.ndarray:
+def moved(
+  styles: np.ndarray,
+  direction: np.ndarray,
+  steps: np.ndarray,
+  first: int,
+  end: int,
+) -> np.ndarray:
   """Every point moved by every step on some layers.
 
   Args:
@@ -102,12 +127,12 @@ def moved(styles: np.ndarray, direction: np.ndarray, steps: np.ndarray,
   """
   still = jnp.repeat(styles, len(steps), axis=0)
   along = jnp.tile(steps, len(styles))[:, None, None] * direction
-  return np.asarray(
-      styles_lib.replace_layers(still, still + along, first, end))
+  return np.asarray(styles_lib.replace_layers(still, still + along, first, end))
 
 
 def frames(images: np.ndarray, steps: int) -> list[np.ndarray]:
   """A frame for each step, with all points in a row."""
   rows = pictures.enlarge(images).reshape(
-      -1, steps, *pictures.enlarge(images[:1]).shape[1:])
+    -1, steps, *pictures.enlarge(images[:1]).shape[1:]
+  )
   return [pictures.grid(rows[:, i], len(rows)) for i in range(steps)]

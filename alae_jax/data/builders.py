@@ -160,10 +160,12 @@ class Mnist(Level, **_UNREGISTERED):
       for split, stem in idx.STEMS.items()
     }
     join = urllib.parse.urljoin
-    self._files = dl_manager.download({
-      split: {part: join(self.url, name) for part, name in files.items()}
-      for split, files in names.items()
-    })
+    self._files = dl_manager.download(
+      {
+        split: {part: join(self.url, name) for part, name in files.items()}
+        for split, files in names.items()
+      }
+    )
 
   def _sizes(self) -> dict[str, int]:
     return {split: len(self._load(split)['label']) for split in idx.STEMS}

@@ -9,7 +9,7 @@ from alae_jax.model import Model
 
 # Each takes a model, its training images and its test images.
 METRICS: dict[str, Callable[[Model, Source, Source], dict[str, float]]] = {
-    'probe': probe,
+  'probe': probe,
 }
 
 
@@ -34,8 +34,9 @@ def check_fit(names: Sequence[str], source: Source) -> None:
     check_labels(source)
 
 
-def open_dataset(model: Model, split: str,
-                 data_dir: str | None = None) -> Source:
+def open_dataset(
+  model: Model, split: str, data_dir: str | None = None
+) -> Source:
   """The dataset that a model was trained on, at the model's resolution.
 
   Args:
@@ -47,12 +48,14 @@ def open_dataset(model: Model, split: str,
     UserError: the dataset is not there.
   """
   data = model.config.data
-  return open_source(data.name, data_dir or data.data_dir, split,
-                     model.resolution)
+  return open_source(
+    data.name, data_dir or data.data_dir, split, model.resolution
+  )
 
 
-def evaluate(model: Model, names: Sequence[str],
-             data_dir: str | None = None) -> dict[str, float]:
+def evaluate(
+  model: Model, names: Sequence[str], data_dir: str | None = None
+) -> dict[str, float]:
   """Computes metrics on the dataset that the model was trained on.
 
   Args:
@@ -68,7 +71,8 @@ def evaluate(model: Model, names: Sequence[str],
   """
   check_names(names)
   train, test = (
-      open_dataset(model, split, data_dir) for split in ('train', 'test'))
+    open_dataset(model, split, data_dir) for split in ('train', 'test')
+  )
   numbers: dict[str, float] = {}
   for name in names:
     numbers |= METRICS[name](model, train, test)
@@ -79,5 +83,8 @@ def table(numbers: dict[str, float]) -> str:
   """The numbers, aligned for reading."""
   width = max(map(len, numbers))
   return '\n'.join(
-      f'  {name:<{width}}  {value:,}' if isinstance(value, int) else
-      f'  {name:<{width}}  {value:.4f}' for name, value in numbers.items())
+    f'  {name:<{width}}  {value:,}'
+    if isinstance(value, int)
+    else f'  {name:<{width}}  {value:.4f}'
+    for name, value in numbers.items()
+  )

@@ -41,11 +41,15 @@ def probe(model: Model, train: Source, test: Source) -> dict[str, float]:
     codes, labels = embed(encode, train)
     queries, answers = embed(encode, test)
     scores[f'probe/1nn_{name}'] = nearest_neighbour_accuracy(
-        codes, labels, queries, answers)
+      codes, labels, queries, answers
+    )
     scores[f'probe/svm_{name}'] = linear_svm_accuracy(
-        codes, labels, queries, answers)
+      codes, labels, queries, answers
+    )
   return scores | {
-      'probe/train_images': len(train), 'probe/test_images': len(test)}
+    'probe/train_images': len(train),
+    'probe/test_images': len(test),
+  }
 
 
 def check_labels(source: Source) -> None:

@@ -43,9 +43,12 @@ def ssim(originals: np.ndarray, results: np.ndarray) -> np.ndarray:
   variance_x = _blur(x * x) - mean_x**2
   variance_y = _blur(y * y) - mean_y**2
   covariance = _blur(x * y) - mean_x * mean_y
-  c1, c2 = (0.01 * _PEAK)**2, (0.03 * _PEAK)**2
-  similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2) / (
-      (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))
+  c1, c2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
+  similarity = (
+    (2 * mean_x * mean_y + c1)
+    * (2 * covariance + c2)
+    / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))
+  )
   return _inside(similarity).mean((1, 2, 3))
 
 

@@ -18,8 +18,8 @@ from alae_jax.checkpoint import Checkpoints
 from alae_jax.config_file import override
 from alae_jax.errors import UserError
 from alae_jax.interop.release_file import (
-    ReleaseCheckpoint,
-    read_release_checkpoint,
+  ReleaseCheckpoint,
+  read_release_checkpoint,
 )
 from alae_jax.models.networks import build_networks
 
@@ -30,19 +30,29 @@ _FIXED = ('model.', 'growth.')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae import`, besides --config.field=value."""
   parser.add_argument(
-      'checkpoint', metavar='CHECKPOINT.pth',
-      help="a file of the authors' PyTorch release, fully grown; nothing in "
-      'it is run')
+    'checkpoint',
+    metavar='CHECKPOINT.pth',
+    help="a file of the authors' PyTorch release, fully grown; nothing in "
+    'it is run',
+  )
   parser.add_argument(
-      '--workdir', required=True, metavar='DIR',
-      help='the run folder to make, local or remote (gs://...)')
+    '--workdir',
+    required=True,
+    metavar='DIR',
+    help='the run folder to make, local or remote (gs://...)',
+  )
   parser.add_argument(
-      '--weights', choices=('ema', 'live'), default='ema',
-      help='what the model uses by default: the moving average or the networks '
-      'as trained; the folder keeps both (%(default)s)')
+    '--weights',
+    choices=('ema', 'live'),
+    default='ema',
+    help='what the model uses by default: the moving average or the networks '
+    'as trained; the folder keeps both (%(default)s)',
+  )
   parser.add_argument_group(
-      'config', '--config.section.field=value sets a field of the new run, as '
-      '--config.data.name=celebahq or --config.train.batch_size=16')
+    'config',
+    '--config.section.field=value sets a field of the new run, as '
+    '--config.data.name=celebahq or --config.train.batch_size=16',
+  )
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
@@ -52,13 +62,20 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   print(runs.open_folder(workdir).log.read_text().strip())
   print(f"in Python:  alae_jax.load('{workdir}')")
   unnamed = config.data.name == config_lib.UNNAMED
-  print(f'train on:   alae train --config={workdir}/config.json '
-        f'--workdir={workdir}'
-        + ' --config.data.name=NAME --config.data.data_dir=DIR' * unnamed)
+  print(
+    f'train on:   alae train --config={workdir}/config.json '
+    f'--workdir={workdir}'
+    + ' --config.data.name=NAME --config.data.data_dir=DIR'
+    * unnamed
+  )
 
 
-def import_checkpoint(checkpoint: str, workdir: str, weights: str = 'ema',
-                      overrides: Sequence[str] = ()) -> ConfigDict:
+def import_checkpoint(
+  checkpoint: str,
+  workdir: str,
+  weights: str = 'ema',
+  overrides: Sequence[str] = (),
+) -> ConfigDict:
   """Makes a run folder of a checkpoint of the release.
 
   The run counts images from the import on, and trains the last level. Its
@@ -80,13 +97,18 @@ def import_checkpoint(checkpoint: str, workdir: str, weights: str = 'ema',
   _check_empty(folder.path)
   release = read_release_checkpoint(checkpoint)
   config = build_config(release.model, weights, overrides)
-  _write(folder, config, build_state(config, release),
-         _describe(checkpoint, config, release))
+  _write(
+    folder,
+    config,
+    build_state(config, release),
+    _describe(checkpoint, config, release),
+  )
   return config
 
 
-def build_config(model: dict[str, Any], weights: str,
-                 overrides: Sequence[str] = ()) -> ConfigDict:
+def build_config(
+  model: dict[str, Any], weights: str, overrides: Sequence[str] = ()
+) -> ConfigDict:
   """The config of an imported run.
 
   Args:
@@ -107,40 +129,49 @@ def build_config(model: dict[str, Any], weights: str,
   config = override(config, overrides)
   for field, value in config_lib.flatten(config).items():
     if field.startswith(_FIXED) and value != settled[field]:
-      raise UserError(f'config.{field} is {settled[field]!r} in an imported '
-                      'run and can not be set')
+      raise UserError(
+        f'config.{field} is {settled[field]!r} in an imported '
+        'run and can not be set'
+      )
   config_lib.validate(config)
   return config
 
 
-def build_state(config: ConfigDict,
-                release: ReleaseCheckpoint) -> state_lib.TrainState:
+def build_state(
+  config: ConfigDict, release: ReleaseCheckpoint
+) -> state_lib.TrainState:
   """The train state of a checkpoint, with a fresh optimizer."""
   params = jax.tree.map(jnp.asarray, release.params)
   state = state_lib.TrainState(
-      images_seen=jnp.zeros((), jnp.int32),
-      params=params,
-      ema=jax.tree.map(jnp.array, release.ema),
-      opt_state=state_lib.init_optimizer(params),
-      mean_w=jnp.asarray(release.mean_w))
+    images_seen=jnp.zeros((), jnp.int32),
+    params=params,
+    ema=jax.tree.map(jnp.array, release.ema),
+    opt_state=state_lib.init_optimizer(params),
+    mean_w=jnp.asarray(release.mean_w),
+  )
   wanted = state_lib.abstract_state(
-      build_networks(config), mesh_lib.replicated(mesh_lib.local_mesh()))
+    build_networks(config), mesh_lib.replicated(mesh_lib.local_mesh())
+  )
   jax.tree.map(_check_leaf, state, wanted)
   return state
 
 
-def _describe(checkpoint: str, config: ConfigDict,
-              release: ReleaseCheckpoint) -> str:
+def _describe(
+  checkpoint: str, config: ConfigDict, release: ReleaseCheckpoint
+) -> str:
   """What was imported and what the model uses, in a line."""
   model = config.model
   side = 4 << (model.levels - 1)
-  uses = ('the EMA networks' if config.evaluation.use_ema else
-          'the live networks')
+  uses = (
+    'the EMA networks' if config.evaluation.use_ema else 'the live networks'
+  )
   if len(release.holds) == 1:
     uses = f'the {release.holds[0]} networks, the only ones in the file'
-  return (f'imported {os.path.basename(checkpoint)}: '
-          f'{side}x{side}, {model.levels} levels, w of {model.w_dim}; uses '
-          f'{uses}')
+  return (
+    f'imported {os.path.basename(checkpoint)}: '
+    f'{side}x{side}, {model.levels} levels, w of {model.w_dim}; uses '
+    f'{uses}'
+  )
 
 
 def _check_leaf(leaf: jax.Array, wanted: jax.ShapeDtypeStruct) -> None:
@@ -154,8 +185,12 @@ def _check_empty(path: epath.Path) -> None:
     raise UserError(f'--workdir {path} is not empty: name a new folder')
 
 
-def _write(folder: runs.RunFolder, config: ConfigDict,
-           state: state_lib.TrainState, note: str) -> None:
+def _write(
+  folder: runs.RunFolder,
+  config: ConfigDict,
+  state: state_lib.TrainState,
+  note: str,
+) -> None:
   """config.json comes last, and only with it is the folder a run."""
   _check_empty(folder.path)  # again: reading a checkpoint takes a while
   checkpoints = Checkpoints(folder.checkpoints)

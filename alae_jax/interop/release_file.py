@@ -50,22 +50,30 @@ def read_release_checkpoint(path: str) -> ReleaseCheckpoint:
   """
   networks = _networks(path, torch_file.read(path))
   kinds = {
-      kind: _read_kind(path, networks, kind)
-      for kind, suffix in _SUFFIXES.items()
-      if any(name + suffix in networks for name in NETWORKS)}
+    kind: _read_kind(path, networks, kind)
+    for kind, suffix in _SUFFIXES.items()
+    if any(name + suffix in networks for name in NETWORKS)
+  }
   if not kinds:
-    raise UserError(f'{path} holds no network of the ALAE release (there: '
-                    f'{_some(networks)})')
+    raise UserError(
+      f'{path} holds no network of the ALAE release (there: {_some(networks)})'
+    )
   models, trees, means = zip(*kinds.values(), strict=True)
   if models[0] != models[-1]:
     raise UserError(f'{path}: the live and the EMA networks differ in size')
-  return ReleaseCheckpoint(trees[0], trees[-1], means[0], models[0],
-                           tuple(kinds))
+  return ReleaseCheckpoint(
+    trees[0], trees[-1], means[0], models[0], tuple(kinds)
+  )
 
 
-def write_release_checkpoint(path: str, params: Params, ema: Params,
-                             mean_w: np.ndarray, model: Mapping[str, Any],
-                             dtype: Any = np.float64) -> None:
+def write_release_checkpoint(
+  path: str,
+  params: Params,
+  ema: Params,
+  mean_w: np.ndarray,
+  model: Mapping[str, Any],
+  dtype: Any = np.float64,
+) -> None:
   """Writes a file that the release loads.
 
   In float64, which PyTorch rounds to a module's own type, reading the file
@@ -86,12 +94,14 @@ def write_release_checkpoint(path: str, params: Params, ema: Params,
   models: dict[str, OrderedDict] = {}
   for kind, suffix in _SUFFIXES.items():
     tensors = release.to_release(
-        params if kind == 'live' else ema, mean_w, model, dtype)
+      params if kind == 'live' else ema, mean_w, model, dtype
+    )
     for name, value in tensors.items():
       network, tensor = name.split('/')
       section = network if network == _MEAN_W else network + suffix
       models.setdefault(section, OrderedDict())[tensor] = torch.from_numpy(
-          np.array(value))
+        np.array(value)
+      )
   torch_file.write(path, {'models': models, 'auxiliary': {}})
 
 
@@ -99,15 +109,21 @@ def _networks(path: str, content: Any) -> dict[str, Any]:
   """The state dicts by name."""
   networks = content.get('models') if isinstance(content, dict) else None
   if not isinstance(networks, dict):
-    found = (f'there: {_some(content)}' if isinstance(content, dict) else
-             f'it is a {type(content).__name__}')
-    raise UserError(f'{path} is not a checkpoint of the ALAE release: it has '
-                    f"no 'models' ({found})")
+    found = (
+      f'there: {_some(content)}'
+      if isinstance(content, dict)
+      else f'it is a {type(content).__name__}'
+    )
+    raise UserError(
+      f'{path} is not a checkpoint of the ALAE release: it has '
+      f"no 'models' ({found})"
+    )
   return networks
 
 
-def _read_kind(path: str, networks: Mapping[str, Any],
-               kind: str) -> tuple[dict[str, Any], Params, np.ndarray]:
+def _read_kind(
+  path: str, networks: Mapping[str, Any], kind: str
+) -> tuple[dict[str, Any], Params, np.ndarray]:
   """Architecture, parameters and mean_w of the live or the EMA networks."""
   suffix = _SUFFIXES[kind]
   tensors: release.Tensors = {}
@@ -123,8 +139,9 @@ def _read_kind(path: str, networks: Mapping[str, Any],
   return model, params, mean_w
 
 
-def _tensors(networks: Mapping[str, Any], section: str,
-             network: str) -> release.Tensors:
+def _tensors(
+  networks: Mapping[str, Any], section: str, network: str
+) -> release.Tensors:
   """A state dict's tensors as `<network>/<tensor>`."""
   state = networks.get(section)
   if not isinstance(state, dict) or not state:
@@ -144,8 +161,10 @@ def _refuse_variants(tensors: Mapping[str, np.ndarray]) -> None:
   """Names the ablations of the encoder, which differ in their last block."""
   for name in tensors:
     if re.match(r'discriminator/.*\b(dense|fc\d*)\.', name):
-      raise UserError(f'tensor {name} belongs to an ablation whose encoder '
-                      'ends in a dense layer, which alae_jax does not have')
+      raise UserError(
+        f'tensor {name} belongs to an ablation whose encoder '
+        'ends in a dense layer, which alae_jax does not have'
+      )
 
 
 def _some(names: Mapping[Any, Any]) -> str:

@@ -45,24 +45,27 @@ def _empty_dict(*args: Any) -> dict:
 
 # What checkpoints of the release have been saved with, as a pickle names it.
 _STAND_INS = [
-    (_empty_dict, 'collections.defaultdict'),
-    *((_Ignored, name) for name in (
-        'builtins.dict',
-        'builtins.float',
-        'builtins.int',
-        'builtins.list',
-        'custom_adam.LREQAdam',
-        'numpy._core.multiarray.scalar',
-        'numpy.core.multiarray.scalar',
-        'numpy.dtype',
-        'scheduler.ComboMultiStepLR',
-        'scheduler.WarmupMultiStepLR',
-        'torch.optim.adam.Adam',
-        'torch.optim.lr_scheduler.MultiStepLR',
-        'tracker.LossTracker',
-        'tracker.RunningMean',
-        'tracker.RunningMeanTorch',
-    )),
+  (_empty_dict, 'collections.defaultdict'),
+  *(
+    (_Ignored, name)
+    for name in (
+      'builtins.dict',
+      'builtins.float',
+      'builtins.int',
+      'builtins.list',
+      'custom_adam.LREQAdam',
+      'numpy._core.multiarray.scalar',
+      'numpy.core.multiarray.scalar',
+      'numpy.dtype',
+      'scheduler.ComboMultiStepLR',
+      'scheduler.WarmupMultiStepLR',
+      'torch.optim.adam.Adam',
+      'torch.optim.lr_scheduler.MultiStepLR',
+      'tracker.LossTracker',
+      'tracker.RunningMean',
+      'tracker.RunningMeanTorch',
+    )
+  ),
 ]
 
 
@@ -120,8 +123,10 @@ def to_numpy(tensor: Any) -> np.ndarray:
   if not isinstance(tensor, torch.Tensor):
     raise UserError(f'is not a tensor but of type {type(tensor).__name__}')
   if tensor.layout != torch.strided or not tensor.is_floating_point():
-    raise UserError(f'has type {tensor.dtype} and layout {tensor.layout}: it '
-                    'must be a plain tensor of floats')
+    raise UserError(
+      f'has type {tensor.dtype} and layout {tensor.layout}: it '
+      'must be a plain tensor of floats'
+    )
   wide = torch.float64 if tensor.dtype == torch.float64 else torch.float32
   array = tensor.detach().to(wide).numpy()
   if not (np.abs(array) < 1e30).all():
@@ -140,8 +145,9 @@ def import_torch() -> Any:
   except ImportError as error:
     raise UserError(f'this needs PyTorch: {_INSTALL}') from error
   if torch.__version__ < _SAFE_SINCE:
-    raise UserError(f'PyTorch {torch.__version__} cannot read files safely: '
-                    f'{_INSTALL}')
+    raise UserError(
+      f'PyTorch {torch.__version__} cannot read files safely: {_INSTALL}'
+    )
   return torch
 
 
@@ -153,8 +159,10 @@ def _complaint(path: str, start: bytes, error: Exception) -> str:
   """
   unknown = re.search(r'GLOBAL (\S+) (?:was|whose)', str(error))
   if unknown:
-    return (f'asks for {unknown[1]}, which no checkpoint of the release '
-            'needs: it may run code, and is not loaded')
+    return (
+      f'asks for {unknown[1]}, which no checkpoint of the release '
+      'needs: it may run code, and is not loaded'
+    )
   if start.startswith(_ZIP_START):
     return _zip_complaint(path)
   if start == _LEGACY_START:

@@ -25,7 +25,8 @@ def pixel_norm(x: jax.Array, epsilon: float = 1e-8) -> jax.Array:
     [..., features], x * rsqrt(mean(x^2) + epsilon) (Karras et al. 2018).
   """
   return x * jax.lax.rsqrt(
-      jnp.mean(jnp.square(x), axis=-1, keepdims=True) + epsilon)
+    jnp.mean(jnp.square(x), axis=-1, keepdims=True) + epsilon
+  )
 
 
 class EqualizedDense(nn.Module):
@@ -50,14 +51,20 @@ class EqualizedDense(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """[..., fan_in] -> [..., features]."""
     fan_in = x.shape[-1]
-    kernel = self.param('kernel', nn.initializers.normal(1 / self.lrmul),
-                        (fan_in, self.features), jnp.float32)
-    bias = self.param('bias', nn.initializers.zeros, (self.features,),
-                      jnp.float32)
+    kernel = self.param(
+      'kernel',
+      nn.initializers.normal(1 / self.lrmul),
+      (fan_in, self.features),
+      jnp.float32,
+    )
+    bias = self.param(
+      'bias', nn.initializers.zeros, (self.features,), jnp.float32
+    )
     scale = self.gain / math.sqrt(fan_in) * self.lrmul
     # The small operand is scaled: fewer multiplies than scaling x.
     return x @ (kernel * scale).astype(x.dtype) + (bias * self.lrmul).astype(
-        x.dtype)
+      x.dtype
+    )
 
 
 class Mapping(nn.Module):
@@ -77,7 +84,8 @@ class Mapping(nn.Module):
     x = pixel_norm(z)
     for i in range(self.layers):
       x = leaky_relu(
-          EqualizedDense(self.w_dim, lrmul=0.1, name=f'dense_{i}')(x))
+        EqualizedDense(self.w_dim, lrmul=0.1, name=f'dense_{i}')(x)
+      )
     return x
 
 
@@ -103,5 +111,6 @@ class Discriminator(nn.Module):
     for i in range(self.layers - 1):
       x = EqualizedDense(self.w_dim, lrmul=0.1, name=f'dense_{i}')(x)
     x = EqualizedDense(
-        self.outputs, lrmul=0.1, name=f'dense_{self.layers - 1}')(x)
+      self.outputs, lrmul=0.1, name=f'dense_{self.layers - 1}'
+    )(x)
     return x[:, self.logit]

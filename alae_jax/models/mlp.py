@@ -39,8 +39,9 @@ class MlpEncoder(nn.Module):
       x = leaky_relu(dense(x), 0.2)
     return x
 
-  def __call__(self, images: jax.Array, level: int = 0,
-               blend: jax.Array | float = 1.0) -> jax.Array:
+  def __call__(
+    self, images: jax.Array, level: int = 0, blend: jax.Array | float = 1.0
+  ) -> jax.Array:
     """Encodes images [N, H, W, C] to w [N, w_dim]."""
     del level, blend
     return leaky_relu(self.dense[-1](self.hidden_features(images)), 0.01)
@@ -58,14 +59,19 @@ class MlpGenerator(nn.Module):
   hidden: Sequence[int] = (1024, 1024)
 
   @nn.compact
-  def __call__(self, styles: jax.Array, level: int = 0,
-               blend: jax.Array | float = 1.0,
-               noise: Sequence[jax.Array] | None = None) -> jax.Array:
+  def __call__(
+    self,
+    styles: jax.Array,
+    level: int = 0,
+    blend: jax.Array | float = 1.0,
+    noise: Sequence[jax.Array] | None = None,
+  ) -> jax.Array:
     """Decodes styles [N, 1, w_dim] to images [N, H, W, C]."""
     del level, blend, noise
     x = styles[:, 0]
     for i, size in enumerate(self.hidden):
       x = leaky_relu(EqualizedDense(size, name=f'dense_{i}')(x), 0.01)
     x = EqualizedDense(
-        math.prod(self.image_shape), name=f'dense_{len(self.hidden)}')(x)
+      math.prod(self.image_shape), name=f'dense_{len(self.hidden)}'
+    )(x)
     return x.reshape(-1, *self.image_shape) * 2 - 1

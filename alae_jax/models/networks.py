@@ -70,10 +70,10 @@ class Networks:
     side = self.resolutions[-1]
     images = jnp.zeros((1, side, side, self.channels))
     return {
-        'mapping': self.mapping.init(keys[0], z)['params'],
-        'generator': _init_every_level(self.generator, keys[1], styles),
-        'encoder': _init_every_level(self.encoder, keys[2], images),
-        'discriminator': self.discriminator.init(keys[3], w)['params'],
+      'mapping': self.mapping.init(keys[0], z)['params'],
+      'generator': _init_every_level(self.generator, keys[1], styles),
+      'encoder': _init_every_level(self.encoder, keys[2], images),
+      'discriminator': self.discriminator.init(keys[3], w)['params'],
     }
 
   def map(self, params: Params, z: jax.Array) -> jax.Array:
@@ -84,9 +84,14 @@ class Networks:
     """The same w for every layer of G: [N, w_dim] -> [N, layers, w_dim]."""
     return jnp.broadcast_to(w[:, None], (w.shape[0], self.layers, self.w_dim))
 
-  def generate(self, params: Params, styles: jax.Array, level: int,
-               blend: jax.Array | float = 1.0,
-               noise: Noise = None) -> jax.Array:
+  def generate(
+    self,
+    params: Params,
+    styles: jax.Array,
+    level: int,
+    blend: jax.Array | float = 1.0,
+    noise: Noise = None,
+  ) -> jax.Array:
     """G: styles [N, layers, w_dim] -> images [N, H, W, C].
 
     Args:
@@ -96,18 +101,25 @@ class Networks:
       blend: how far that level has faded in.
       noise: planes from `draw_noise`; None is the deterministic mode.
     """
-    return self._apply(self.generator, params['generator'], styles, level,
-                       blend, noise)
+    return self._apply(
+      self.generator, params['generator'], styles, level, blend, noise
+    )
 
-  def encode(self, params: Params, images: jax.Array, level: int,
-             blend: jax.Array | float = 1.0) -> jax.Array:
+  def encode(
+    self,
+    params: Params,
+    images: jax.Array,
+    level: int,
+    blend: jax.Array | float = 1.0,
+  ) -> jax.Array:
     """E: images [N, H, W, C] -> w [N, w_dim]."""
     return self._apply(self.encoder, params['encoder'], images, level, blend)
 
   def hidden_features(self, params: Params, images: jax.Array) -> jax.Array:
     """E's last hidden layer, [N, features]; MLP-ALAE only."""
-    return self._apply(self.encoder, params['encoder'], images,
-                       method='hidden_features')
+    return self._apply(
+      self.encoder, params['encoder'], images, method='hidden_features'
+    )
 
   @property
   def has_hidden_features(self) -> bool:
@@ -124,8 +136,9 @@ class Networks:
     return None if draw is None else draw(key, n, level)
 
   def _apply(self, module, params, x, *args, **kwargs) -> jax.Array:
-    out = module.apply({'params': params}, x.astype(self.dtype), *args,
-                       **kwargs)
+    out = module.apply(
+      {'params': params}, x.astype(self.dtype), *args, **kwargs
+    )
     return out.astype(jnp.float32)
 
 
@@ -145,29 +158,35 @@ def _build_mlp(model: ml_collections.ConfigDict, dtype) -> Networks:
   hidden = tuple(model.hidden)
   side = model.resolution
   return Networks(
-      mapping=Mapping(model.w_dim, model.mapping_layers),
-      generator=MlpGenerator((side, side, model.channels), hidden),
-      encoder=MlpEncoder(model.w_dim, hidden),
-      discriminator=Discriminator(model.w_dim, model.discriminator_layers),
-      z_dim=model.z_dim,
-      w_dim=model.w_dim,
-      resolutions=(side,),
-      channels=model.channels,
-      dtype=dtype)
+    mapping=Mapping(model.w_dim, model.mapping_layers),
+    generator=MlpGenerator((side, side, model.channels), hidden),
+    encoder=MlpEncoder(model.w_dim, hidden),
+    discriminator=Discriminator(model.w_dim, model.discriminator_layers),
+    z_dim=model.z_dim,
+    w_dim=model.w_dim,
+    resolutions=(side,),
+    channels=model.channels,
+    dtype=dtype,
+  )
 
 
 def _build_style(model: ml_collections.ConfigDict, dtype) -> Networks:
   widths = model.levels, model.base_channels, model.max_channels, model.w_dim
   return Networks(
-      mapping=Mapping(model.w_dim, model.mapping_layers),
-      generator=StyleGenerator(*widths, model.channels),
-      encoder=StyleEncoder(*widths),
-      # Twice as wide as needed, with the logit in the middle: the release's.
-      discriminator=Discriminator(model.w_dim, model.discriminator_layers,
-                                  outputs=2 * model.w_dim, logit=model.w_dim),
-      z_dim=model.z_dim,
-      w_dim=model.w_dim,
-      resolutions=tuple(4 << i for i in range(model.levels)),
-      channels=model.channels,
-      styles_per_level=2,
-      dtype=dtype)
+    mapping=Mapping(model.w_dim, model.mapping_layers),
+    generator=StyleGenerator(*widths, model.channels),
+    encoder=StyleEncoder(*widths),
+    # Twice as wide as needed, with the logit in the middle: the release's.
+    discriminator=Discriminator(
+      model.w_dim,
+      model.discriminator_layers,
+      outputs=2 * model.w_dim,
+      logit=model.w_dim,
+    ),
+    z_dim=model.z_dim,
+    w_dim=model.w_dim,
+    resolutions=tuple(4 << i for i in range(model.levels)),
+    channels=model.channels,
+    styles_per_level=2,
+    dtype=dtype,
+  )

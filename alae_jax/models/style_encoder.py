@@ -10,10 +10,10 @@ from flax import linen as nn
 
 from alae_jax.models.layers import EqualizedDense, leaky_relu
 from alae_jax.models.style_layers import (
-    EqualizedConv,
-    deviation,
-    is_stable,
-    moments,
+  EqualizedConv,
+  deviation,
+  is_stable,
+  moments,
 )
 from alae_jax.ops.convolution import downsample_conv2d
 from alae_jax.ops.resample import blur, downsample, lerp
@@ -33,8 +33,9 @@ class StatisticsLayer(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Normalises x [N, H, W, C]; also its part of w, [N, w_dim]."""
-    bias = self.param('bias', nn.initializers.zeros, (x.shape[-1],),
-                      jnp.float32)
+    bias = self.param(
+      'bias', nn.initializers.zeros, (x.shape[-1],), jnp.float32
+    )
     x = leaky_relu(x + bias.astype(x.dtype))
     mean, variance = moments(x)
     statistics = jnp.concatenate([mean, deviation(variance)], axis=-1)
@@ -82,13 +83,16 @@ class StyleEncoder(nn.Module):
 
   def setup(self):
     """Names parameters by level: block_0 and from_rgb_0 are those of 4x4."""
-    widths = [min(self.max_channels, self.base_channels << i)
-              for i in reversed(range(self.levels + 1))]
+    widths = [
+      min(self.max_channels, self.base_channels << i)
+      for i in reversed(range(self.levels + 1))
+    ]
     self.block = [EncoderBlock(width, self.w_dim) for width in widths[:-1]]
     self.from_rgb = [EqualizedDense(width) for width in widths[1:]]
 
-  def __call__(self, images: jax.Array, level: int,
-               blend: jax.Array | float = 1.0) -> jax.Array:
+  def __call__(
+    self, images: jax.Array, level: int, blend: jax.Array | float = 1.0
+  ) -> jax.Array:
     """Encodes images.
 
     Args:

@@ -13,10 +13,10 @@ from flax import linen as nn
 
 from alae_jax.models.layers import EqualizedDense, leaky_relu
 from alae_jax.models.style_layers import (
-    EqualizedConv,
-    at_least_float32,
-    is_stable,
-    moments,
+  EqualizedConv,
+  at_least_float32,
+  is_stable,
+  moments,
 )
 from alae_jax.ops.convolution import upsample_conv2d
 from alae_jax.ops.resample import blur, lerp, upsample
@@ -24,8 +24,9 @@ from alae_jax.ops.resample import blur, lerp, upsample
 Noise = Sequence[jax.Array] | None
 
 
-def add_noise(x: jax.Array, weight: jax.Array, plane: jax.Array | None,
-              level: int) -> jax.Array:
+def add_noise(
+  x: jax.Array, weight: jax.Array, plane: jax.Array | None, level: int
+) -> jax.Array:
   """Adds a noise plane, weighted per channel.
 
   Args:
@@ -73,8 +74,9 @@ class StyleLayer(nn.Module):
   level: int
 
   @nn.compact
-  def __call__(self, x: jax.Array, w: jax.Array,
-               noise: jax.Array | None) -> jax.Array:
+  def __call__(
+    self, x: jax.Array, w: jax.Array, noise: jax.Array | None
+  ) -> jax.Array:
     """Styles x [N or 1, H, W, C] by w [N, w_dim]: [N, H, W, C]."""
     channels = x.shape[-1]
     zeros = nn.initializers.zeros
@@ -99,8 +101,9 @@ class GeneratorBlock(nn.Module):
   features: int
 
   @nn.compact
-  def __call__(self, x: jax.Array, styles: jax.Array,
-               noise: Noise) -> jax.Array:
+  def __call__(
+    self, x: jax.Array, styles: jax.Array, noise: Noise
+  ) -> jax.Array:
     """Doubles and styles x.
 
     Args:
@@ -140,16 +143,23 @@ class StyleGenerator(nn.Module):
 
   def setup(self):
     """Names parameters by level: block_0 and to_rgb_0 are those of 4x4."""
-    widths = [min(self.max_channels, self.base_channels << i)
-              for i in reversed(range(self.levels))]
-    self.const = self.param('const', nn.initializers.ones, (4, 4, widths[0]),
-                            jnp.float32)
+    widths = [
+      min(self.max_channels, self.base_channels << i)
+      for i in reversed(range(self.levels))
+    ]
+    self.const = self.param(
+      'const', nn.initializers.ones, (4, 4, widths[0]), jnp.float32
+    )
     self.block = [GeneratorBlock(i, width) for i, width in enumerate(widths)]
     self.to_rgb = [EqualizedDense(self.channels, gain=0.03) for _ in widths]
 
-  def __call__(self, styles: jax.Array, level: int,
-               blend: jax.Array | float = 1.0,
-               noise: Noise = None) -> jax.Array:
+  def __call__(
+    self,
+    styles: jax.Array,
+    level: int,
+    blend: jax.Array | float = 1.0,
+    noise: Noise = None,
+  ) -> jax.Array:
     """Decodes styles to images.
 
     Args:
@@ -179,13 +189,17 @@ class StyleGenerator(nn.Module):
     return images
 
   @nn.nowrap
-  def draw_noise(self, key: jax.Array, n: int,
-                 level: int) -> tuple[jax.Array, ...]:
+  def draw_noise(
+    self, key: jax.Array, n: int, level: int
+  ) -> tuple[jax.Array, ...]:
     """2 * (level + 1) Gaussian planes [n, S, S, 1] in the order of layers."""
+
     def plane(layer):
       side = 4 << layer // 2
       return jax.random.normal(
-          jax.random.fold_in(key, layer), (n, side, side, 1))
+        jax.random.fold_in(key, layer), (n, side, side, 1)
+      )
+
     return tuple(plane(layer) for layer in range(2 * (level + 1)))
 
   def _constant(self, styles: jax.Array) -> jax.Array:
@@ -194,5 +208,6 @@ class StyleGenerator(nn.Module):
 
   def _run_block(self, i, x, styles, noise) -> jax.Array:
     own = slice(2 * i, 2 * i + 2)
-    return self.block[i](x, styles[:, own],
-                         None if noise is None else noise[own])
+    return self.block[i](
+      x, styles[:, own], None if noise is None else noise[own]
+    )

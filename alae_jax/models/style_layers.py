@@ -31,8 +31,12 @@ class EqualizedConv(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Convolves [N, H, W, C] to [N, H', W', features]."""
     channels = x.shape[-1]
-    kernel = self.param('kernel', nn.initializers.normal(1.0),
-                        (3, 3, channels, self.features), jnp.float32)
+    kernel = self.param(
+      'kernel',
+      nn.initializers.normal(1.0),
+      (3, 3, channels, self.features),
+      jnp.float32,
+    )
     scale = SQRT_2 / math.sqrt(9 * channels)
     return self.operation(x, (kernel * scale).astype(x.dtype))
 

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 
 
-def mix_styles(styles: jax.Array, others: jax.Array,
-               cutoff: jax.Array | int) -> jax.Array:
+def mix_styles(
+  styles: jax.Array, others: jax.Array, cutoff: jax.Array | int
+) -> jax.Array:
   """`styles` on the layers below `cutoff` and `others` on the rest.
 
   Args:
@@ -19,8 +20,9 @@ def mix_styles(styles: jax.Array, others: jax.Array,
   return jnp.where(_below(cutoff, styles), styles, others)
 
 
-def replace_layers(styles: jax.Array, others: jax.Array, first: int,
-                   end: int) -> jax.Array:
+def replace_layers(
+  styles: jax.Array, others: jax.Array, first: int, end: int
+) -> jax.Array:
   """`others` on the layers from `first` to before `end`, `styles` elsewhere.
 
   Args:
@@ -35,8 +37,12 @@ def replace_layers(styles: jax.Array, others: jax.Array, first: int,
   return mix_styles(mix_styles(styles, others, first), styles, end)
 
 
-def truncate(styles: jax.Array, mean_w: jax.Array, psi: jax.Array | float,
-             cutoff: jax.Array | int) -> jax.Array:
+def truncate(
+  styles: jax.Array,
+  mean_w: jax.Array,
+  psi: jax.Array | float,
+  cutoff: jax.Array | int,
+) -> jax.Array:
   """Pulls the layers below `cutoff` towards the mean.
 
   Args:

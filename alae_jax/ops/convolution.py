@@ -45,14 +45,17 @@ def downsample_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def _check(x: jax.Array, kernel: jax.Array, even: bool = False) -> None:
   if kernel.shape[:2] != (3, 3) or kernel.shape[2] != x.shape[3]:
-    raise ValueError(f'a kernel of shape {kernel.shape} does not fit maps of '
-                     f'shape {x.shape}: it must be [3, 3, {x.shape[3]}, O]')
+    raise ValueError(
+      f'a kernel of shape {kernel.shape} does not fit maps of '
+      f'shape {x.shape}: it must be [3, 3, {x.shape[3]}, O]'
+    )
   if even and (x.shape[1] % 2 or x.shape[2] % 2):
     raise ValueError(f'maps of shape {x.shape} must have even sides')
 
 
 class _Form(NamedTuple):
   """One of the three convolutions."""
+
   algorithm: filtering.Algorithm
   doubling: bool = False
   halving: bool = False
@@ -75,8 +78,9 @@ _HALVING = _Form(filtering.HALVING, halving=True)
 def _convolve(form: _Form, x: jax.Array, kernel: jax.Array) -> jax.Array:
   """[N, H, W, I], [3, 3, I, O] -> [N, H', W', O]."""
   filtered = None if _is_thin(form, x) else filtering.convolve
-  return _by_platform(form, lambda forward, *operands: forward(*operands),
-                      filtered, x, kernel)
+  return _by_platform(
+    form, lambda forward, *operands: forward(*operands), filtered, x, kernel
+  )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -90,8 +94,14 @@ def _input_gradient(form: _Form, g: jax.Array, kernel: jax.Array) -> jax.Array:
     h, w = h * 2, w * 2
   x = jax.ShapeDtypeStruct((n, h, w, kernel.shape[2]), g.dtype)
   return _by_platform(
-      form, lambda forward, g, kernel: jax.linear_transpose(
-          lambda x: forward(x, kernel), x)(g)[0], filtered, g, kernel)
+    form,
+    lambda forward, g, kernel: jax.linear_transpose(
+      lambda x: forward(x, kernel), x
+    )(g)[0],
+    filtered,
+    g,
+    kernel,
+  )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -100,22 +110,37 @@ def _kernel_gradient(form: _Form, x: jax.Array, g: jax.Array) -> jax.Array:
   filtered = None if x.shape[3] <= _THIN else filtering.kernel_gradient
   kernel = jax.ShapeDtypeStruct((3, 3, x.shape[3], g.shape[3]), x.dtype)
   return _by_platform(
-      form, lambda forward, x, g: jax.linear_transpose(
-          lambda kernel: forward(x, kernel), kernel)(g)[0], filtered, x, g)
+    form,
+    lambda forward, x, g: jax.linear_transpose(
+      lambda kernel: forward(x, kernel), kernel
+    )(g)[0],
+    filtered,
+    x,
+    g,
+  )
 
 
 _convolve.defvjp(
-    lambda form, x, kernel: (_convolve(form, x, kernel), (x, kernel)),
-    lambda form, inputs, g: (_input_gradient(form, g, inputs[1]),
-                             _kernel_gradient(form, inputs[0], g)))
+  lambda form, x, kernel: (_convolve(form, x, kernel), (x, kernel)),
+  lambda form, inputs, g: (
+    _input_gradient(form, g, inputs[1]),
+    _kernel_gradient(form, inputs[0], g),
+  ),
+)
 _input_gradient.defvjp(
-    lambda form, g, kernel: (_input_gradient(form, g, kernel), (g, kernel)),
-    lambda form, inputs, x: (_convolve(form, x, inputs[1]),
-                             _kernel_gradient(form, x, inputs[0])))
+  lambda form, g, kernel: (_input_gradient(form, g, kernel), (g, kernel)),
+  lambda form, inputs, x: (
+    _convolve(form, x, inputs[1]),
+    _kernel_gradient(form, x, inputs[0]),
+  ),
+)
 _kernel_gradient.defvjp(
-    lambda form, x, g: (_kernel_gradient(form, x, g), (x, g)),
-    lambda form, inputs, kernel: (_input_gradient(form, inputs[1], kernel),
-                                  _convolve(form, inputs[0], kernel)))
+  lambda form, x, g: (_kernel_gradient(form, x, g), (x, g)),
+  lambda form, inputs, kernel: (
+    _input_gradient(form, inputs[1], kernel),
+    _convolve(form, inputs[0], kernel),
+  ),
+)
 
 
 def _is_thin(form: _Form, x: jax.Array) -> bool:
@@ -126,6 +151,7 @@ def _is_thin(form: _Form, x: jax.Array) -> bool:
 
 def _by_platform(form: _Form, derivative, filtered, *operands) -> jax.Array:
   """`derivative` of XLA's convolution, or `filtered` on CPU if there is one."""
+
   def on_cpu(*operands):
     if not filtered:
       return derivative(functools.partial(_as_it_reads, form), *operands)
@@ -133,8 +159,10 @@ def _by_platform(form: _Form, derivative, filtered, *operands) -> jax.Array:
     wide = jnp.promote_types(dtype, jnp.float32)
     result = filtered(form.algorithm, *(a.astype(wide) for a in operands))
     return result.astype(dtype)
+
   def elsewhere(*operands):
     return derivative(functools.partial(_merged, form), *operands)
+
   return jax.lax.platform_dependent(*operands, cpu=on_cpu, default=elsewhere)
 
 
@@ -152,9 +180,13 @@ def _merged(form: _Form, x: jax.Array, kernel: jax.Array) -> jax.Array:
     kernel /= 4
   dilation, stride = 1 + form.doubling, 1 + form.halving
   return jax.lax.conv_general_dilated(
-      x, kernel, (stride, stride), [(dilation, dilation)] * 2,
-      lhs_dilation=(dilation, dilation),
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+    x,
+    kernel,
+    (stride, stride),
+    [(dilation, dilation)] * 2,
+    lhs_dilation=(dilation, dilation),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
 
 
 def _shift_sum(kernel: jax.Array) -> jax.Array:
