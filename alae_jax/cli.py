@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from absl import logging
 
-from alae_jax import __version__, exporting
+from alae_jax import __version__
 from alae_jax import main as train_command
 from alae_jax.commands import (
   directions,
@@ -22,7 +22,7 @@ from alae_jax.commands import (
 )
 from alae_jax.data import prepare
 from alae_jax.errors import UserError, exit_status
-from alae_jax.interop import importing
+from alae_jax.formats import exporting, importing
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 
 import jax
 
-from alae_jax import dry_run, loop
-from alae_jax.config_file import read_config
+from alae_jax.config.files import read_config
 from alae_jax.errors import UserError, exit_status
+from alae_jax.training import loop
+from alae_jax.training import plan as dry_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,8 @@ import tempfile
 import jax
 import pytest
 
-from tests import example_runs
-from tests.runs import make_tiny_config
+from tests.support import example_runs
+from tests.support.runs import make_tiny_config
 
 jax.config.update('jax_num_cpu_devices', 8)
 

@@ -14,10 +14,12 @@ import time
 
 import pytest
 
-from alae_jax import cli, errors, loop, runs
-from alae_jax.evaluation import evaluate as evaluate_lib
-from tests.runs import assert_identical, final_state, make_tiny_config
-from tests.test_step import assert_trees_close, distance
+from alae_jax import cli, errors
+from alae_jax.metrics import evaluate as evaluate_lib
+from alae_jax.runs.folder import open_folder, stored_config
+from alae_jax.training import loop
+from tests.support.runs import assert_identical, final_state, make_tiny_config
+from tests.training.test_step import assert_trees_close, distance
 
 ROOT = pathlib.Path(__file__).parent.parent
 MAIN = [sys.executable, '-m', 'alae_jax.main']
@@ -76,7 +78,7 @@ def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
   for before, seconds in ((records, 2.5), (records[2:], 0.0), ([], 0.0)):
     path.write_text(''.join(json.dumps(record) + '\n' for record in before))
     assert alae('evaluate', workdir, '--metrics', 'probe') == 0
-    record = runs.read_records(path)[-1]
+    record = records.read(path)[-1]
     assert record == {
       'images_seen': 96,
       'step': 6,
@@ -107,7 +109,7 @@ def test_a_dataset_is_read_where_it_is_now(
 
   source = evaluate_lib.open_source
   monkeypatch.setattr(evaluate_lib, 'open_source', open_source)
-  stored = runs.stored_config(runs.open_folder(str(trained))).data.data_dir
+  stored = stored_config(open_folder(str(trained))).data.data_dir
   evaluate = 'evaluate', trained, '--metrics', 'probe'
   assert alae(*evaluate) == 0
   assert alae(*evaluate, '--data_dir', 'now') == 0

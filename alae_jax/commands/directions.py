@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from alae_jax import directions as directions_lib
 from alae_jax.commands import labels, latents, options, traverse
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
-from alae_jax.loading import LoadedRun
-from alae_jax.model import Model
+from alae_jax.inference import directions as directions_lib
+from alae_jax.inference.loading import LoadedRun
+from alae_jax.inference.model import Model
 
 # name -> direction [w_dim] and what is known of it
 Found = dict[str, tuple[np.ndarray, dict[str, Any]]]

@@ -2,10 +2,12 @@
 
 import argparse
 
-from alae_jax import loading, runs
 from alae_jax.commands import options
 from alae_jax.errors import UserError
-from alae_jax.evaluation import evaluate as evaluate_lib
+from alae_jax.inference import loading
+from alae_jax.metrics import evaluate as evaluate_lib
+from alae_jax.runs import records
+from alae_jax.runs.folder import open_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +27,13 @@ def run(args: argparse.Namespace) -> None:
   names = _parse_names(args.metrics)
   loaded = loading.load_run(args.workdir, args.weights)
   numbers = evaluate_lib.evaluate(loaded.model, names, args.data_dir)
-  folder = runs.open_folder(args.workdir)
-  runs.append_record(
+  folder = open_folder(args.workdir)
+  records.append(
     folder.metrics,
     {
       'images_seen': loaded.images_seen,
       'step': loaded.step,
-      'seconds': runs.seconds_trained(folder.metrics, loaded.images_seen),
+      'seconds': records.seconds_trained(folder.metrics, loaded.images_seen),
       'weights': loaded.weights,
       **numbers,
     },

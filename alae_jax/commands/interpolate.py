@@ -5,10 +5,10 @@ import itertools
 
 import numpy as np
 
-from alae_jax import pictures
 from alae_jax.commands import latents, options
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
+from alae_jax.inference import pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from alae_jax import storage
 from alae_jax.commands import latents
 from alae_jax.errors import UserError
-from alae_jax.evaluation.evaluate import open_dataset
-from alae_jax.model import Model
+from alae_jax.inference.model import Model
+from alae_jax.metrics.evaluate import open_dataset
 
 _AT_ONCE = 256  # images in memory
 

@@ -9,12 +9,15 @@ import numpy as np
 import tqdm
 from etils import epath
 
-from alae_jax import loading, pictures, storage
+from alae_jax import storage
 from alae_jax.commands import options
 from alae_jax.commands.output import Output
-from alae_jax.data import folders, images
+from alae_jax.data import images
+from alae_jax.data.sources import folders
 from alae_jax.errors import UserError
-from alae_jax.model import Model, to_uint8
+from alae_jax.inference import loading, pictures
+from alae_jax.inference.model import Model
+from alae_jax.ops.pixels import to_uint8
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 from alae_jax.commands import latents, options
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
+from alae_jax.inference.pictures import BACKGROUND
 from alae_jax.models import styles as styles_lib
-from alae_jax.pictures import BACKGROUND
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

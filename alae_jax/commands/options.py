@@ -6,9 +6,9 @@ import re
 
 from etils import epath
 
-from alae_jax import animation
 from alae_jax.errors import UserError
-from alae_jax.model import Model
+from alae_jax.inference import video as animation
+from alae_jax.inference.model import Model
 
 # Layers from ... to before ..., as Karras et al. 2019 (figure 3) name them.
 _GROUPS = {'coarse': (0, 4), 'middle': (4, 8), 'fine': (8, None)}

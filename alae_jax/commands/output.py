@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from alae_jax import __version__, animation, pictures, storage
+from alae_jax import __version__, storage
 from alae_jax.errors import UserError
-from alae_jax.loading import LoadedRun
+from alae_jax.inference import pictures
+from alae_jax.inference import video as animation
+from alae_jax.inference.loading import LoadedRun
 
 _FILMS = {'gif': animation.encode_gif, 'mp4': animation.encode_mp4}
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from etils import epath
 
-from alae_jax import pictures
 from alae_jax.commands import latents, options
 from alae_jax.commands.output import Output
-from alae_jax.evaluation.similarity import psnr, ssim
-from alae_jax.model import Model, to_uint8
+from alae_jax.inference import pictures
+from alae_jax.inference.model import Model
+from alae_jax.metrics.similarity import psnr, ssim
+from alae_jax.ops.pixels import to_uint8
 
 _PAIRS_IN_A_SHEET = 64
 _COLUMNS = 8

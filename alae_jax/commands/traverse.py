@@ -5,11 +5,12 @@ import argparse
 import jax.numpy as jnp
 import numpy as np
 
-from alae_jax import pictures, storage
+from alae_jax import storage
 from alae_jax.commands import latents, options
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError, reason
-from alae_jax.model import Model
+from alae_jax.inference import pictures
+from alae_jax.inference.model import Model
 from alae_jax.models import styles as styles_lib
 
 

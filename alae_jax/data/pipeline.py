@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import grain
 import numpy as np
 
-from alae_jax.data.sources import ArraySource, Source
+from alae_jax.data.datasets import ArraySource, Source
 from alae_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from etils import epath
 
-from alae_jax.data import builders, folders, sources
+from alae_jax.data import builder as builders
+from alae_jax.data import datasets as sources
+from alae_jax.data.sources import folders
 from alae_jax.errors import UserError
 
 Reader = Callable[[str, int], np.ndarray]

@@ -17,7 +17,9 @@ from etils import epath
 from tensorflow_datasets.core.download import download_manager, util
 
 from alae_jax import storage
-from alae_jax.data import builders, remote, sources
+from alae_jax.data import builder as builders
+from alae_jax.data import datasets as sources
+from alae_jax.data import remote
 from alae_jax.data.plans import Plan, Reader, make_plan
 from alae_jax.errors import UserError
 

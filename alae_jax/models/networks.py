@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import ml_collections
 from flax import linen as nn
 
-from alae_jax.models.layers import Discriminator, Mapping
+from alae_jax.models.latent_networks import Discriminator, Mapping
 from alae_jax.models.mlp import MlpEncoder, MlpGenerator
 from alae_jax.models.style_encoder import StyleEncoder
 from alae_jax.models.style_generator import StyleGenerator

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alae_jax.ops import filtering
+from alae_jax.ops import winograd as filtering
 from alae_jax.ops.resample import downsample, upsample
 
 _THIN = 16  # channels up to which XLA's own convolutions are as fast on CPU

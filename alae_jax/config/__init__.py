@@ -1,0 +1,24 @@
+"""The configuration of a run: its fields, what is allowed, its files.
+
+A file in experiments/ calls `default()` or `default_style()` and overrides what
+its recipe needs; the command line overrides that (`--config.train.seed=1`). The
+result is locked and typed, and `validate` refuses impossible values before
+anything is compiled.
+"""
+
+from alae_jax.config.checks import check_continues, resolve, validate
+from alae_jax.config.defaults import UNNAMED, default, default_style, flatten
+from alae_jax.config.files import load, override, read_config
+
+__all__ = [
+  'UNNAMED',
+  'check_continues',
+  'default',
+  'default_style',
+  'flatten',
+  'load',
+  'override',
+  'read_config',
+  'resolve',
+  'validate',
+]

@@ -1,0 +1,209 @@
+"""What a configuration may say: impossible values are refused at the start."""
+
+import math
+from typing import Any
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from alae_jax.config.defaults import UNNAMED, flatten
+from alae_jax.errors import UserError
+
+# May differ when a run is continued: where data lies and how often one looks
+# at a run do not change what it computes.
+_FREE_FIELDS = ('data.data_dir', 'data.threads', 'log.', 'evaluation.')
+
+# Until the dataset of an imported run is named nothing is trained, so how to
+# train is open too.
+_FREE_WHEN_UNNAMED = ('data.', 'train.')
+
+
+def resolve(
+  config: ConfigDict, devices: int, stored: ConfigDict | None = None
+) -> ConfigDict:
+  """Fills in what follows from the machine.
+
+  Args:
+    config: as the user gave it.
+    devices: how many there are.
+    stored: the config of the run that is continued, which has been resolved;
+      it wins, so that a run may go on with other devices.
+
+  Returns:
+    A copy with train.batch_size above 0.
+  """
+  config = config.copy_and_resolve_references()
+  if config.train.batch_size == 0:
+    config.train.batch_size = stored.train.batch_size if stored else 4 * devices
+  return config
+
+
+def validate(config: ConfigDict, devices: int = 1) -> None:
+  """Refuses a config that cannot be trained on so many devices.
+
+  Args:
+    config: as `default()` shapes it.
+    devices: how many the batch is split over.
+
+  Raises:
+    UserError: names the first wrong field, its value and what is allowed.
+  """
+  _check(config, 'data.name', bool(config.data.name), 'the name of a dataset')
+  _check(config, 'data.threads', config.data.threads >= 0, '0 or more')
+  _validate_model(config)
+  _validate_train(config)
+  _validate_growth(config)
+  for field in config.log:
+    _check(config, f'log.{field}', config.log[field] > 0, 'above 0')
+  _validate_batches(config, devices)
+
+
+def _validate_model(config: ConfigDict) -> None:
+  model = config.model
+  _check(config, 'model.kind', model.kind in ('mlp', 'style'), 'mlp or style')
+  _check(config, 'model.channels', model.channels in (1, 3), '1 or 3')
+  for field in (
+    'levels',
+    'base_channels',
+    'max_channels',
+    'z_dim',
+    'w_dim',
+    'mapping_layers',
+    'discriminator_layers',
+  ):
+    _check(config, f'model.{field}', model[field] > 0, 'above 0')
+  if model.kind == 'mlp':
+    _check(config, 'model.resolution', model.resolution > 0, 'above 0')
+    _check(config, 'model.levels', model.levels == 1, '1 for an mlp')
+    _check(
+      config,
+      'model.hidden',
+      len(model.hidden) > 0 and all(map(_is_count, model.hidden)),
+      'one or more whole numbers above 0',
+    )
+    _check(
+      config,
+      'train.style_mixing_probability',
+      config.train.style_mixing_probability == 0,
+      '0 for an mlp, which has one style',
+    )
+    _check(
+      config,
+      'growth.images_per_level',
+      config.growth.images_per_level == 0,
+      '0 for an mlp',
+    )
+  else:
+    _check(
+      config,
+      'model.levels',
+      2 <= model.levels <= 9,
+      'from 2 (8x8) to 9 (1024x1024)',
+    )
+    side = 4 << (model.levels - 1)
+    _check(
+      config,
+      'model.resolution',
+      model.resolution in (0, side),
+      f'0, or {side} with model.levels={model.levels}',
+    )
+
+
+def _validate_train(config: ConfigDict) -> None:
+  train = config.train
+  for field, value in train.items():
+    if isinstance(value, float):
+      _check(config, f'train.{field}', math.isfinite(value), 'finite')
+  for field in ('images', 'batch_size', 'learning_rate', 'ema_half_life'):
+    _check(config, f'train.{field}', train[field] > 0, 'above 0')
+  _check(config, 'train.images', train.images < 2**31, 'below 2^31')
+  _check(config, 'train.seed', 0 <= train.seed < 2**32, 'in [0, 2^32)')
+  _check(config, 'train.r1_gamma', train.r1_gamma >= 0, '0 or more')
+  _check(
+    config,
+    'train.compute_dtype',
+    train.compute_dtype in ('float32', 'bfloat16'),
+    'float32 or bfloat16',
+  )
+  _check(config, 'train.adam_beta2', 0 <= train.adam_beta2 < 1, 'in [0, 1)')
+  for field in ('mean_w_beta', 'style_mixing_probability'):
+    _check(config, f'train.{field}', 0 <= train[field] <= 1, 'in [0, 1]')
+
+
+def _validate_growth(config: ConfigDict) -> None:
+  growth = config.growth
+  _check(
+    config, 'growth.images_per_level', growth.images_per_level >= 0, '0 or more'
+  )
+  for field, fits, kind in (
+    ('batch_sizes', _is_count, 'whole numbers'),
+    ('learning_rates', _is_rate, 'numbers'),
+  ):
+    table = growth[field]
+    _check(
+      config,
+      f'growth.{field}',
+      len(table) <= config.model.levels and all(map(fits, table)),
+      f'at most model.levels ({config.model.levels}) {kind} above 0',
+    )
+
+
+def _validate_batches(config: ConfigDict, devices: int) -> None:
+  sizes = {'growth.batch_sizes': config.growth.batch_sizes}
+  if not config.growth.batch_sizes:
+    sizes['train.batch_size'] = (config.train.batch_size,)
+  for field, values in sizes.items():
+    _check(
+      config,
+      field,
+      all(size % devices == 0 for size in values),
+      f'divisible by the {devices} devices',
+    )
+
+
+def _is_count(value: Any) -> bool:
+  return isinstance(value, int) and value > 0
+
+
+def _is_rate(value: Any) -> bool:
+  return isinstance(value, int | float) and 0 < value < math.inf
+
+
+def _check(config: ConfigDict, field: str, holds: bool, allowed: str) -> None:
+  if not holds:
+    value = flatten(config)[field]
+    raise UserError(f'config.{field} is {value!r}: it must be {allowed}')
+
+
+def check_continues(
+  config: ConfigDict, stored: ConfigDict, where: epath.Path
+) -> None:
+  """Refuses to continue a run under another config.
+
+  A larger train.images only makes the run longer and is accepted.
+
+  Args:
+    config: what the user asks for.
+    stored: what the run folder holds.
+    where: the run folder, for the message.
+
+  Raises:
+    UserError: names every field that differs, with both values.
+  """
+  asked, had = flatten(config), flatten(stored)
+  longer = asked['train.images'] >= had['train.images']
+  free = _FREE_FIELDS + (
+    _FREE_WHEN_UNNAMED if stored.data.name == UNNAMED else ()
+  )
+  differences = [
+    f'{field} is {had[field]!r} there and {asked[field]!r} here'
+    for field in asked
+    if asked[field] != had[field]
+    and not field.startswith(free)
+    and not (field == 'train.images' and longer)
+  ]
+  if differences:
+    raise UserError(
+      f'{where} holds a run with another config ({"; ".join(differences)}): '
+      'give the same config, or another --workdir'
+    )

@@ -1,0 +1,1 @@
+"""The forms that raw images come in."""

@@ -1,0 +1,207 @@
+"""`alae import`: a checkpoint of the authors' release becomes a run folder."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from etils import epath
+from ml_collections import ConfigDict
+
+from alae_jax import config as config_lib
+from alae_jax import sharding, storage
+from alae_jax.config.files import override
+from alae_jax.errors import UserError
+from alae_jax.formats.release_file import (
+  ReleaseCheckpoint,
+  read_release_checkpoint,
+)
+from alae_jax.models.networks import build_networks
+from alae_jax.runs import state as state_lib
+from alae_jax.runs.checkpoint import Checkpoints
+from alae_jax.runs.folder import RunFolder, open_folder, write_config
+from alae_jax.runs.optimizer import init_optimizer
+
+# What the tensors or the import itself settle.
+_FIXED = ('model.', 'growth.')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """The arguments of `alae import`, besides --config.field=value."""
+  parser.add_argument(
+    'checkpoint',
+    metavar='CHECKPOINT.pth',
+    help="a file of the authors' PyTorch release, fully grown; nothing in "
+    'it is run',
+  )
+  parser.add_argument(
+    '--workdir',
+    required=True,
+    metavar='DIR',
+    help='the run folder to make, local or remote (gs://...)',
+  )
+  parser.add_argument(
+    '--weights',
+    choices=('ema', 'live'),
+    default='ema',
+    help='what the model uses by default: the moving average or the networks '
+    'as trained; the folder keeps both (%(default)s)',
+  )
+  parser.add_argument_group(
+    'config',
+    '--config.section.field=value sets a field of the new run, as '
+    '--config.data.name=celebahq or --config.train.batch_size=16',
+  )
+
+
+def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+  """`alae import`: makes the folder and says how to use it."""
+  workdir = args.workdir
+  config = import_checkpoint(args.checkpoint, workdir, args.weights, overrides)
+  print(open_folder(workdir).log.read_text().strip())
+  print(f"in Python:  alae_jax.load('{workdir}')")
+  unnamed = config.data.name == config_lib.UNNAMED
+  print(
+    f'train on:   alae train --config={workdir}/config.json '
+    f'--workdir={workdir}'
+    + ' --config.data.name=NAME --config.data.data_dir=DIR'
+    * unnamed
+  )
+
+
+def import_checkpoint(
+  checkpoint: str,
+  workdir: str,
+  weights: str = 'ema',
+  overrides: Sequence[str] = (),
+) -> ConfigDict:
+  """Makes a run folder of a checkpoint of the release.
+
+  The run counts images from the import on, and trains the last level. Its
+  optimizer begins afresh.
+
+  Args:
+    checkpoint: a file, local or remote.
+    workdir: a folder that does not exist or is empty.
+    weights: 'ema' or 'live', what the model uses unless told otherwise.
+    overrides: --config.section.field=value.
+
+  Returns:
+    The config of the run.
+
+  Raises:
+    UserError: the checkpoint, the folder or an override can't be used.
+  """
+  folder = RunFolder(storage.locate(workdir))
+  _check_empty(folder.path)
+  release = read_release_checkpoint(checkpoint)
+  config = build_config(release.model, weights, overrides)
+  _write(
+    folder,
+    config,
+    build_state(config, release),
+    _describe(checkpoint, config, release),
+  )
+  return config
+
+
+def build_config(
+  model: dict[str, Any], weights: str, overrides: Sequence[str] = ()
+) -> ConfigDict:
+  """The config of an imported run.
+
+  Args:
+    model: the `model` fields.
+    weights: 'ema' or 'live'.
+    overrides: --config.section.field=value.
+
+  Raises:
+    UserError: an override is wrong or changes what the tensors settle.
+  """
+  config = config_lib.default_style(model['levels'])
+  config.data.name = config_lib.UNNAMED
+  config.model.update(model)
+  config.train.batch_size = 32  # of the published recipes from 128x128 on
+  config.train.images = 1_000_000
+  config.evaluation.use_ema = weights == 'ema'
+  settled = config_lib.flatten(config)
+  config = override(config, overrides)
+  for field, value in config_lib.flatten(config).items():
+    if field.startswith(_FIXED) and value != settled[field]:
+      raise UserError(
+        f'config.{field} is {settled[field]!r} in an imported '
+        'run and can not be set'
+      )
+  config_lib.validate(config)
+  return config
+
+
+def build_state(
+  config: ConfigDict, release: ReleaseCheckpoint
+) -> state_lib.TrainState:
+  """The train state of a checkpoint, with a fresh optimizer."""
+  params = jax.tree.map(jnp.asarray, release.params)
+  state = state_lib.TrainState(
+    images_seen=jnp.zeros((), jnp.int32),
+    params=params,
+    ema=jax.tree.map(jnp.array, release.ema),
+    opt_state=init_optimizer(params),
+    mean_w=jnp.asarray(release.mean_w),
+  )
+  wanted = state_lib.abstract_state(
+    build_networks(config), sharding.replicated(sharding.local_mesh())
+  )
+  jax.tree.map(_check_leaf, state, wanted)
+  return state
+
+
+def _describe(
+  checkpoint: str, config: ConfigDict, release: ReleaseCheckpoint
+) -> str:
+  """What was imported and what the model uses, in a line."""
+  model = config.model
+  side = 4 << (model.levels - 1)
+  uses = (
+    'the EMA networks' if config.evaluation.use_ema else 'the live networks'
+  )
+  if len(release.holds) == 1:
+    uses = f'the {release.holds[0]} networks, the only ones in the file'
+  return (
+    f'imported {os.path.basename(checkpoint)}: '
+    f'{side}x{side}, {model.levels} levels, w of {model.w_dim}; uses '
+    f'{uses}'
+  )
+
+
+def _check_leaf(leaf: jax.Array, wanted: jax.ShapeDtypeStruct) -> None:
+  assert (leaf.shape, leaf.dtype) == (wanted.shape, wanted.dtype)
+
+
+def _check_empty(path: epath.Path) -> None:
+  if path.exists() and not path.is_dir():
+    raise UserError(f'--workdir {path} is a file: name a folder')
+  if path.exists() and any(path.iterdir()):
+    raise UserError(f'--workdir {path} is not empty: name a new folder')
+
+
+def _write(
+  folder: RunFolder,
+  config: ConfigDict,
+  state: state_lib.TrainState,
+  note: str,
+) -> None:
+  """config.json comes last, and only with it is the folder a run."""
+  _check_empty(folder.path)  # again: reading a checkpoint takes a while
+  checkpoints = Checkpoints(folder.checkpoints)
+  try:
+    checkpoints.save(state, 0)
+    checkpoints.close()
+    storage.append(folder.log, note + '\n')
+    write_config(folder, config)
+  except BaseException:
+    if folder.checkpoints.exists():
+      folder.checkpoints.rmtree()
+    folder.log.unlink(missing_ok=True)
+    raise

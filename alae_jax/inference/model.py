@@ -1,0 +1,341 @@
+"""A trained model in a user's hands: encode, decode, generate, reconstruct."""
+
+import functools
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from jax.sharding import Mesh
+from jax.typing import ArrayLike
+
+from alae_jax import sharding
+from alae_jax.inference.batching import in_pieces
+from alae_jax.models import styles as styles_lib
+from alae_jax.models.networks import Networks, Params
+from alae_jax.ops.pixels import to_float
+
+# In one call of a network, on each device; what is more is split.
+_PIXELS_AT_ONCE = 2**20
+_IMAGES_AT_ONCE = 1024
+_LATENTS_AT_ONCE = 8192
+
+# G's images overshoot [-1, 1], and E takes them; this is bytes made float.
+_FARTHEST_PIXEL = 10.0
+
+
+class Model:
+  """The four networks with their parameters, at one resolution.
+
+  Every method takes any number of images or latents: they are split into
+  pieces that fit memory, spread over the devices, and compiled once per shape.
+  What it returns is in the host's memory. How a batch is split changes no
+  random number: each image has a key of its own.
+
+  Attributes:
+    config: the run's config.
+    params: of the four networks.
+    mean_w: [layers, w_dim], the centre that truncation draws w to.
+    level: index of the resolution that the model works at.
+    blend: how far that level has faded in.
+  """
+
+  def __init__(
+    self,
+    config: ml_collections.ConfigDict,
+    networks: Networks,
+    params: Params,
+    mean_w: jax.Array,
+    level: int | None = None,
+    blend: float = 1.0,
+    mesh: Mesh | None = None,
+  ):
+    self._mesh = mesh or sharding.local_mesh()
+    self.config = config
+    self.params = sharding.localize(params, self._mesh)
+    self.mean_w = sharding.localize(mean_w, self._mesh)
+    self.level = networks.levels - 1 if level is None else level
+    self.blend = blend
+    self._networks = networks
+
+  @property
+  def resolution(self) -> int:
+    """Side of the images."""
+    return self._networks.resolutions[self.level]
+
+  @property
+  def channels(self) -> int:
+    """1 for grey, 3 for RGB."""
+    return self._networks.channels
+
+  @property
+  def w_dim(self) -> int:
+    """Size of w."""
+    return self._networks.w_dim
+
+  @property
+  def z_dim(self) -> int:
+    """Size of z."""
+    return self._networks.z_dim
+
+  @property
+  def layers(self) -> int:
+    """How many layers of G take a w of their own."""
+    return self._networks.layers
+
+  @property
+  def active_layers(self) -> int:
+    """How many of them are at work at this level: fewer while growing."""
+    return (self.level + 1) * self._networks.styles_per_level
+
+  @property
+  def devices(self) -> int:
+    """How many devices a batch is spread over."""
+    return self._mesh.size
+
+  @property
+  def has_hidden_features(self) -> bool:
+    """Whether `hidden_features` exists, which it does for an MLP."""
+    return self._networks.has_hidden_features
+
+  def map(self, z: ArrayLike) -> np.ndarray:
+    """F: z [N, z_dim] -> w [N, w_dim]."""
+    z = _checked_latents('z', z, (None, self.z_dim))
+    return self._in_pieces(_map, z, at_once=_LATENTS_AT_ONCE)
+
+  def encode(self, images: ArrayLike) -> np.ndarray:
+    """E: images -> w.
+
+    Args:
+      images: [N, H, W, C], uint8 in [0, 255] or float in [-1, 1]; a G that
+        overshoots is taken too.
+
+    Returns:
+      [N, w_dim], float32.
+
+    Raises:
+      ValueError: of another shape, type or range, or not finite.
+    """
+    return self._in_pieces(_encode, self._checked_images(images))
+
+  def decode(self, w: ArrayLike, key: jax.Array | None = None) -> np.ndarray:
+    """G: w [N, w_dim] or [N, layers, w_dim] -> images.
+
+    Args:
+      w: one w for all layers or one for each.
+      key: of the noise: one, or N of them, one for each image; None is the
+        deterministic mode.
+
+    Returns:
+      [N, H, W, C], float32, about [-1, 1].
+
+    Raises:
+      ValueError: w is of another shape or not finite, or the keys are not N.
+    """
+    styles = self.broadcast(w)
+    if key is None:
+      return self._in_pieces(_decode, styles)
+    return self._in_pieces(_decode, styles, image_keys(key, len(styles)))
+
+  def generate(
+    self,
+    key: jax.Array,
+    n: int,
+    truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
+  ) -> np.ndarray:
+    """Images of n fresh latents; the first m of n are those of m.
+
+    Args:
+      key: of latents and noise: one, or n of them, one for each image.
+      n: how many.
+      truncation_psi: 1 is the learned distribution, 0 the mean image.
+      truncation_cutoff: only layers below it are truncated; None for all.
+
+    Returns:
+      [n, H, W, C], float32, about [-1, 1].
+    """
+    z, noise_keys = self.draw_latents(image_keys(key, n))
+    styles = self.truncate(self.map(z), truncation_psi, truncation_cutoff)
+    return self.decode(styles, noise_keys)
+
+  def draw_latents(self, keys: jax.Array) -> tuple[np.ndarray, jax.Array]:
+    """Keys [N] -> z [N, z_dim] ~ N(0, I) and keys [N] of the noise."""
+    pairs = jax.vmap(jax.random.split)(keys)
+    draw = jax.vmap(lambda key: jax.random.normal(key, (self.z_dim,)))
+    return np.asarray(draw(pairs[:, 0])), pairs[:, 1]
+
+  def broadcast(self, w: ArrayLike) -> np.ndarray:
+    """One w, or one for each layer -> [N, layers, w_dim], checked."""
+    w = np.asarray(w)
+    if w.ndim == 3:
+      return _checked_latents('w', w, (None, self.layers, self.w_dim))
+    w = _checked_latents('w', w, (None, self.w_dim))
+    return np.repeat(w[:, None], self.layers, axis=1)
+
+  def truncate(
+    self, w: ArrayLike, psi: float, cutoff: int | None = None
+  ) -> np.ndarray:
+    """Draws w to its mean, see `styles.truncate`.
+
+    Args:
+      w: [N, w_dim] or [N, layers, w_dim].
+      psi: 1 leaves w as it is, 0 gives the mean.
+      cutoff: only layers below it; None for every layer.
+
+    Returns:
+      [N, layers, w_dim].
+
+    Raises:
+      ValueError: psi is not finite, or there is no such layer.
+    """
+    cutoff = self.layers if cutoff is None else cutoff
+    if not math.isfinite(psi):
+      raise ValueError(f'truncation_psi is {psi}: it must be finite')
+    if not 0 <= cutoff <= self.layers:
+      raise ValueError(
+        f'truncation_cutoff is {cutoff}: the model has {self.layers} layers'
+      )
+    return np.asarray(
+      styles_lib.truncate(
+        jnp.asarray(self.broadcast(w)), self.mean_w, psi, cutoff
+      )
+    )
+
+  def reconstruct(
+    self, images: ArrayLike, key: jax.Array | None = None
+  ) -> np.ndarray:
+    """G(E(x)): images as `encode` takes them -> images as `decode` gives."""
+    return self.decode(self.encode(images), key)
+
+  def discriminate(self, images: ArrayLike) -> np.ndarray:
+    """D(E(x)): images as `encode` takes them -> logits [N]."""
+    return self._in_pieces(
+      _discriminate, self.encode(images), at_once=_LATENTS_AT_ONCE
+    )
+
+  def hidden_features(self, images: ArrayLike) -> np.ndarray:
+    """E's last hidden layer, [N, features]."""
+    return self._in_pieces(_hidden_features, self._checked_images(images))
+
+  def _checked_images(self, images) -> np.ndarray:
+    """uint8, or float32 in about [-1, 1]; a ValueError says what is off."""
+    images = np.asarray(images)
+    side = self.resolution
+    _check_shape('images', images, (None, side, side, self.channels))
+    if images.dtype == np.uint8:
+      return images
+    if not jnp.issubdtype(images.dtype, jnp.floating):
+      raise ValueError(
+        f'images are {images.dtype}: give uint8 in [0, 255] or float in [-1, 1]'
+      )
+    images = images.astype(np.float32)
+    if images.size and not np.abs(images).max() <= _FARTHEST_PIXEL:
+      raise ValueError(
+        f'float images reach from {images.min():.4g} to {images.max():.4g}: '
+        'they must be in [-1, 1]'
+      )
+    return images
+
+  def _in_pieces(
+    self, function: Callable, *batched, at_once: int | None = None
+  ) -> np.ndarray:
+    """Applies a network to pieces of the batch and joins what it gives.
+
+    Args:
+      function: takes networks, level, params, blend and a piece of each array.
+      *batched: arrays of the same length.
+      at_once: rows for each device in one call; None for images.
+    """
+    call = functools.partial(
+      function, self._networks, self.level, self.params, self.blend
+    )
+    return in_pieces(call, batched, self._mesh, at_once or self._images_at_once)
+
+  @property
+  def _images_at_once(self) -> int:
+    return max(1, min(_IMAGES_AT_ONCE, _PIXELS_AT_ONCE // self.resolution**2))
+
+
+def image_keys(key: jax.Array, n: int) -> jax.Array:
+  """A key for each of n images; the first m of n are those of m.
+
+  Args:
+    key: one, or n of them, which pass; new-style or old (`PRNGKey`).
+    n: how many.
+
+  Raises:
+    ValueError: there are neither one nor n keys.
+  """
+  key = jnp.asarray(key)
+  if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+    key = jax.random.wrap_key_data(key)
+  if key.ndim == 0:
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
+  if key.shape != (n,):
+    raise ValueError(
+      f'keys have shape {list(key.shape)}: give one, or one '
+      f'for each of {n} images'
+    )
+  return key
+
+
+# One compiled function per network, level and shape, whichever Model calls it.
+_compiled = functools.partial(jax.jit, static_argnums=(0, 1))
+
+
+@_compiled
+def _map(networks, level, params, blend, z):
+  return networks.map(params, z)
+
+
+@_compiled
+def _encode(networks, level, params, blend, images):
+  return networks.encode(params, to_float(images), level, blend)
+
+
+@_compiled
+def _decode(networks, level, params, blend, styles, keys=None):
+  noise = None if keys is None else _noise_of_each(networks, level, keys)
+  return networks.generate(params, styles, level, blend, noise)
+
+
+@_compiled
+def _discriminate(networks, level, params, blend, w):
+  return networks.discriminate(params, w)
+
+
+@_compiled
+def _hidden_features(networks, level, params, blend, images):
+  return networks.hidden_features(params, to_float(images))
+
+
+def _noise_of_each(networks, level, keys):
+  """Planes [N, S, S, 1] of every layer, each image's from its own key."""
+  planes = jax.vmap(lambda key: networks.draw_noise(key, 1, level))(keys)
+  return jax.tree.map(lambda plane: plane[:, 0], planes)
+
+
+def _checked_latents(name: str, x, shape: tuple[int | None, ...]) -> np.ndarray:
+  """The same as float32, if it has this shape and is finite."""
+  x = np.asarray(x, np.float32)
+  _check_shape(name, x, shape)
+  if not np.isfinite(x).all():
+    raise ValueError(f'{name} have values that are not finite')
+  return x
+
+
+def _check_shape(
+  name: str, x: np.ndarray, shape: tuple[int | None, ...]
+) -> None:
+  """Refuses another shape; None stands for any size."""
+  fits = len(x.shape) == len(shape) and all(
+    want in (None, have) for want, have in zip(shape, x.shape, strict=True)
+  )
+  if not fits:
+    wanted = ', '.join('N' if side is None else str(side) for side in shape)
+    raise ValueError(
+      f'{name} have shape {list(x.shape)}: it must be [{wanted}]'
+    )

@@ -1,1 +1,0 @@
-"""Reading and writing the layouts of other implementations."""

@@ -1,0 +1,1 @@
+"""How the four networks are trained: objectives, and the phases they make."""

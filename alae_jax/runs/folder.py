@@ -1,0 +1,84 @@
+"""The run folder: what lies where, and how it is written safely."""
+
+import dataclasses
+import json
+
+import ml_collections
+from etils import epath
+
+from alae_jax import config as config_lib
+from alae_jax import storage
+from alae_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+  """Paths of a run; local or remote (gs://...).
+
+  Attributes:
+    path: the folder itself, --workdir.
+  """
+
+  path: epath.Path
+
+  @property
+  def config(self) -> epath.Path:
+    """The resolved config, JSON."""
+    return self.path / 'config.json'
+
+  @property
+  def checkpoints(self) -> epath.Path:
+    """One folder a checkpoint, named by images seen."""
+    return self.path / 'checkpoints'
+
+  @property
+  def metrics(self) -> epath.Path:
+    """Records, a JSON object a line."""
+    return self.path / 'metrics.jsonl'
+
+  @property
+  def pictures(self) -> epath.Path:
+    """PNG grids."""
+    return self.path / 'pictures'
+
+  @property
+  def log(self) -> epath.Path:
+    """What the console said."""
+    return self.path / 'log.txt'
+
+
+def open_folder(workdir: str) -> RunFolder:
+  """An existing run folder.
+
+  Raises:
+    UserError: there is none.
+  """
+  folder = RunFolder(storage.locate(workdir))
+  if not folder.config.exists():
+    raise UserError(f'{workdir} is not a run folder: it has no config.json')
+  return folder
+
+
+def stored_config(folder: RunFolder) -> ml_collections.ConfigDict | None:
+  """The config of the run that a folder holds, or None for a new one.
+
+  Raises:
+    UserError: it is something else than a run folder.
+  """
+  if folder.config.exists():
+    return config_lib.load(folder.config)
+  if folder.path.exists() and not folder.path.is_dir():
+    raise UserError(f'--workdir {folder.path} is a file: name a folder')
+  if folder.checkpoints.exists():
+    raise UserError(
+      f'{folder.path} has checkpoints but no config.json: put '
+      'it back, or give another --workdir'
+    )
+  return None
+
+
+def write_config(folder: RunFolder, config: ml_collections.ConfigDict) -> None:
+  """Makes the folder and its config.json, whole or not at all."""
+  folder.pictures.mkdir(parents=True, exist_ok=True)
+  text = json.dumps(config.to_dict(), indent=2) + '\n'
+  storage.write_whole(folder.config, text.encode())

@@ -1,0 +1,70 @@
+"""The train state: everything a step changes, and how it is made."""
+
+import functools
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from alae_jax.models.networks import Networks, Params
+from alae_jax.runs.optimizer import init_optimizer
+
+
+@flax.struct.dataclass
+class TrainState:
+  """All of a run that a step changes; a checkpoint holds exactly this.
+
+  There is no random key and no data position in it: both are functions of the
+  seed and of images_seen.
+
+  Attributes:
+    images_seen: int32, the clock of everything.
+    params: of the four networks, by name.
+    ema: their exponential moving average.
+    opt_state: the optimizer's state of each network, by the same names.
+    mean_w: [layers, w_dim], the running mean of F(z), for truncation.
+  """
+
+  images_seen: jax.Array
+  params: Params
+  ema: Params
+  opt_state: dict[str, Any]
+  mean_w: jax.Array
+
+
+def init_state(networks: Networks, seed: int) -> TrainState:
+  """A fresh state; call it under jit, so that no two leaves share a buffer."""
+  params = networks.init(init_key(seed))
+  return TrainState(
+    images_seen=jnp.zeros((), jnp.int32),
+    params=params,
+    ema=jax.tree.map(jnp.copy, params),
+    opt_state=init_optimizer(params),
+    mean_w=jnp.zeros((networks.layers, networks.w_dim)),
+  )
+
+
+def abstract_state(
+  networks: Networks, sharding: jax.sharding.Sharding
+) -> TrainState:
+  """Shapes, types and shardings of a state, to restore a checkpoint onto."""
+  shapes = jax.eval_shape(functools.partial(init_state, networks, 0))
+  return jax.tree.map(
+    lambda leaf: jax.ShapeDtypeStruct(
+      leaf.shape, leaf.dtype, sharding=sharding
+    ),
+    shapes,
+  )
+
+
+def init_key(seed: int) -> jax.Array:
+  """The key of the initial parameters."""
+  return jax.random.split(jax.random.key(seed))[0]
+
+
+def step_key(seed: int, images_seen: jax.Array) -> jax.Array:
+  """The key of the step that begins after `images_seen` images."""
+  return jax.random.fold_in(
+    jax.random.split(jax.random.key(seed))[1], images_seen
+  )

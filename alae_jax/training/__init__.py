@@ -1,0 +1,1 @@
+"""The trainer: step, loop, and what happens around them."""

@@ -1,0 +1,146 @@
+"""What happens to a state between steps: it is measured, drawn and saved."""
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from alae_jax.inference.model import Model
+from alae_jax.models.networks import Networks
+from alae_jax.runs.checkpoint import Checkpoints
+from alae_jax.runs.schedule import Segment
+from alae_jax.runs.state import TrainState
+from alae_jax.training.snapshots import Snapshots
+from alae_jax.training.telemetry import Telemetry
+
+
+class Watch:
+  """Looks at one segment's states every so many images, as config.log says.
+
+  And at its last one: compiling the next segment's step can take minutes, in
+  which nothing should be lost.
+  """
+
+  def __init__(
+    self,
+    config: ml_collections.ConfigDict,
+    networks: Networks,
+    segment: Segment,
+    checkpoints: Checkpoints,
+    snapshots: Snapshots,
+    telemetry: Telemetry,
+  ):
+    self._config = config
+    self._networks = networks
+    self._segment = segment
+    self._checkpoints = checkpoints
+    self._snapshots = snapshots
+    self._telemetry = telemetry
+    self._pending: list[tuple[int, dict[str, jax.Array]]] = []
+
+  def after_step(
+    self,
+    state: TrainState,
+    metrics: dict[str, jax.Array],
+    images_seen: int,
+    stop: bool,
+  ) -> None:
+    """Does what is due after a step.
+
+    Args:
+      state: after the step.
+      metrics: of the step.
+      images_seen: after the step.
+      stop: whether it is the last step before the process leaves.
+
+    Raises:
+      FloatingPointError: a number is not finite; nothing is saved.
+    """
+    self._pending.append((images_seen, metrics))
+    if len(self._pending) > 2:  # let the host run ahead by two steps only
+      jax.block_until_ready(self._pending[-3][1])
+    self._telemetry.progress(
+      images_seen, self._networks.resolutions[self._segment.level]
+    )
+    log = self._config.log
+    if self._due(log.metrics_images, images_seen) or stop:
+      self._write_metrics(images_seen)
+    if self._due(log.pictures_images, images_seen):
+      self.draw(state, images_seen)
+    if self._due(log.checkpoint_images, images_seen) or stop:
+      self.save(state, images_seen)
+
+  def draw(self, state: TrainState, images_seen: int) -> None:
+    """Writes pictures of the networks that evaluation uses."""
+    if jax.process_index() != 0:
+      return
+    use_ema = self._config.evaluation.use_ema
+    self._snapshots.write(
+      Model(
+        self._config,
+        self._networks,
+        state.ema if use_ema else state.params,
+        state.mean_w,
+        self._segment.level,
+        self._segment.blend(images_seen),
+      ),
+      images_seen,
+    )
+    self._telemetry.restart_clock()
+
+  def save(self, state: TrainState, images_seen: int) -> None:
+    """Saves a state that is finite."""
+    self._check_pending()
+    if not jax.device_get(_all_finite(state)):
+      raise FloatingPointError(
+        f'the parameters are not finite after {images_seen:,} images; '
+        'the last checkpoint is good'
+      )
+    self._checkpoints.save(state, images_seen)
+
+  def _due(self, every: int, images_seen: int) -> bool:
+    before = images_seen - self._segment.batch_size
+    return (
+      before // every != images_seen // every
+      or images_seen == self._segment.end
+    )
+
+  def _write_metrics(self, images_seen: int) -> None:
+    """The mean of every scalar since the last time."""
+    values = self._check_pending()
+    self._pending.clear()
+    segment = self._segment
+    means = {
+      name: float(np.mean([step[name] for step in values]))
+      for name in values[0]
+    }
+    self._telemetry.write(
+      images_seen,
+      {
+        **means,
+        'resolution': self._networks.resolutions[segment.level],
+        'blend': segment.blend(images_seen),
+      },
+    )
+
+  def _check_pending(self) -> list[dict[str, np.ndarray]]:
+    """Fetches the metrics since the last time; every one must be finite."""
+    values = [jax.device_get(metrics) for _, metrics in self._pending]
+    for (images_seen, _), step in zip(self._pending, values, strict=True):
+      for name, value in step.items():
+        if not np.isfinite(value):
+          raise FloatingPointError(
+            f'{name} is {value} after {images_seen:,} images; the last '
+            'checkpoint is good'
+          )
+    return values
+
+
+@jax.jit
+def _all_finite(tree) -> jax.Array:
+  leaves = [
+    leaf
+    for leaf in jax.tree.leaves(tree)
+    if jnp.issubdtype(leaf.dtype, jnp.floating)
+  ]
+  return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))

@@ -1,0 +1,328 @@
+"""The training loop.
+
+Its order is a contract: restore -> look at state i (metrics, pictures) ->
+save state i -> next batch -> step. Everything a step does follows from the
+seed and images_seen, so a run that was killed ends as if it had not been.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from jax.sharding import Mesh
+
+from alae_jax import config as config_lib
+from alae_jax import sharding, storage
+from alae_jax.data.datasets import Source, in_memory, open_source
+from alae_jax.data.pipeline import train_batches
+from alae_jax.errors import UserError
+from alae_jax.inference.model import Model
+from alae_jax.metrics import evaluate as evaluate_lib
+from alae_jax.models.networks import Networks, build_networks
+from alae_jax.runs import records
+from alae_jax.runs import state as state_lib
+from alae_jax.runs.checkpoint import Checkpoints
+from alae_jax.runs.folder import RunFolder, stored_config, write_config
+from alae_jax.runs.optimizer import init_optimizer
+from alae_jax.runs.schedule import Segment, build_schedule
+from alae_jax.runs.state import TrainState
+from alae_jax.training import step as step_lib
+from alae_jax.training.hooks import Watch
+from alae_jax.training.preemption import Preemption
+from alae_jax.training.snapshots import Snapshots
+from alae_jax.training.telemetry import (
+  Telemetry,
+  describe_machine,
+  describe_parameters,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """What stays the same from the first step of a run to its last."""
+
+  config: ml_collections.ConfigDict
+  folder: RunFolder
+  networks: Networks
+  mesh: Mesh
+  schedule: tuple[Segment, ...]
+  checkpoints: Checkpoints
+
+  @property
+  def images(self) -> int:
+    """Images seen when the run is over."""
+    return self.schedule[-1].end
+
+
+def train(config: ml_collections.ConfigDict, workdir: str) -> None:
+  """Trains, or continues what the run folder holds, to the end.
+
+  Args:
+    config: locked, as experiments/ make it.
+    workdir: the run folder, local or remote.
+
+  Raises:
+    UserError: the config, the data or the run folder can't be used.
+    FloatingPointError: a loss is not finite; the last checkpoint is good.
+  """
+  run, continues = open_run(config, workdir)
+  # Whatever ends a run, a save that is under way is finished first.
+  with contextlib.closing(run.checkpoints):
+    state, images_seen = restore_or_init(run)
+    with Telemetry(run.folder, run.schedule, images_seen) as telemetry:
+      introduce(run, state, images_seen, continues, telemetry)
+      with Preemption() as preemption:
+        state, images_seen = train_segments(
+          run, state, images_seen, telemetry, preemption
+        )
+      conclude(run, state, images_seen, telemetry, preemption)
+
+
+def open_run(
+  config: ml_collections.ConfigDict, workdir: str
+) -> tuple[Run, bool]:
+  """Checks everything that can be wrong; then makes or opens the folder.
+
+  Returns:
+    The run, and whether the folder held it already.
+  """
+  folder = RunFolder(storage.locate(workdir))
+  stored = stored_config(folder)
+  config = config_lib.resolve(config, jax.device_count(), stored)
+  config_lib.validate(config, jax.device_count())
+  evaluate_lib.check_names(config.evaluation.at_end)
+  if stored is not None:
+    config_lib.check_continues(config, stored, folder.path)
+  run = Run(
+    config,
+    folder,
+    build_networks(config),
+    sharding.global_mesh(),
+    build_schedule(config),
+    Checkpoints(
+      folder.checkpoints, config.log.keep_last, config.log.keep_images
+    ),
+  )
+  for segment in run.schedule:
+    for split in ('train', 'test'):
+      source = open_level(run, segment, split)
+  evaluate_lib.check_fit(config.evaluation.at_end, source)
+  if jax.process_index() == 0:
+    write_config(folder, config)
+  return run, stored is not None
+
+
+def open_level(run: Run, segment: Segment, split: str) -> Source:
+  """The images of a segment's resolution.
+
+  Raises:
+    UserError: there are none, or they have other channels than the model.
+  """
+  data, model = run.config.data, run.config.model
+  source = open_source(
+    data.name, data.data_dir, split, run.networks.resolutions[segment.level]
+  )
+  if source.channels != model.channels:
+    raise UserError(
+      f'config.model.channels is {model.channels}, and the '
+      f'images of {data.name} have {source.channels}'
+    )
+  return source
+
+
+def restore_or_init(run: Run) -> tuple[TrainState, int]:
+  """The newest checkpoint's state, or a fresh one, and its images seen."""
+  replicated = sharding.replicated(run.mesh)
+  images_seen = run.checkpoints.latest()
+  if images_seen is None:
+    init = functools.partial(
+      state_lib.init_state, run.networks, run.config.train.seed
+    )
+    return jax.jit(init, out_shardings=replicated)(), 0
+  abstract = state_lib.abstract_state(run.networks, replicated)
+  return run.checkpoints.restore(images_seen, abstract), images_seen
+
+
+def introduce(
+  run: Run,
+  state: TrainState,
+  images_seen: int,
+  continues: bool,
+  telemetry: Telemetry,
+) -> None:
+  """What a log begins with."""
+  if images_seen >= run.images:
+    return
+  telemetry.say(describe_machine())
+  telemetry.say(describe_parameters(state.params))
+  telemetry.say(
+    f'continuing after {images_seen:,} of {run.images:,} images'
+    if continues
+    else f'training for {run.images:,} images'
+  )
+
+
+def train_segments(
+  run: Run,
+  state: TrainState,
+  images_seen: int,
+  telemetry: Telemetry,
+  preemption: Preemption,
+) -> tuple[TrainState, int]:
+  """Trains every level that is left, or until a preemption."""
+  for segment in run.schedule:
+    if images_seen < segment.end and not preemption.signal_name:
+      state, images_seen = train_segment(
+        run, segment, state, images_seen, telemetry, preemption
+      )
+  run.checkpoints.wait()
+  return state, images_seen
+
+
+def train_segment(
+  run: Run,
+  segment: Segment,
+  state: TrainState,
+  images_seen: int,
+  telemetry: Telemetry,
+  preemption: Preemption,
+) -> tuple[TrainState, int]:
+  """Trains one level from images_seen to its end, or to a preemption."""
+  snapshots = Snapshots(
+    run.folder, open_level(run, segment, 'test'), run.config.train.seed
+  )
+  watch = Watch(
+    run.config, run.networks, segment, run.checkpoints, snapshots, telemetry
+  )
+  if images_seen == segment.start:
+    state = reset_optimizer(run, state)
+  if images_seen == 0:
+    watch.draw(state, images_seen)
+  step = compile_step(run, segment, state, telemetry)
+  batches = device_batches(run, segment, images_seen)
+  telemetry.restart_clock()
+  while images_seen < segment.end:
+    batch = next(batches)
+    blend = jax.device_put(
+      np.float32(segment.blend(images_seen)), sharding.replicated(run.mesh)
+    )
+    with jax.transfer_guard('disallow'):  # nothing else travels unasked
+      state, metrics = step(state, batch, blend)
+    images_seen += segment.batch_size
+    stop = preemption.reached()
+    watch.after_step(state, metrics, images_seen, stop)
+    if stop:
+      break
+  return state, images_seen
+
+
+def reset_optimizer(run: Run, state: TrainState) -> TrainState:
+  """A level begins with fresh moments (paper section 5.2)."""
+  fresh = jax.jit(init_optimizer, out_shardings=sharding.replicated(run.mesh))
+  return dataclasses.replace(state, opt_state=fresh(state.params))
+
+
+def compile_step(
+  run: Run, segment: Segment, state: TrainState, telemetry: Telemetry
+) -> Callable:
+  """The step as an executable, which can't recompile."""
+  side = run.networks.resolutions[segment.level]
+  shape = (segment.batch_size, side, side, run.networks.channels)
+  telemetry.say(
+    f'compiling the step for {side}x{side}, batch {segment.batch_size}'
+  )
+  began = time.monotonic()
+  step = step_lib.build_step(
+    run.networks, step_lib.step_options(run.config), segment, run.mesh
+  )
+  executable = step.lower(
+    state,
+    jax.ShapeDtypeStruct(shape, jnp.uint8),
+    jax.ShapeDtypeStruct((), jnp.float32),
+  ).compile()
+  telemetry.say(f'compiled in {time.monotonic() - began:.1f} s')
+  return executable
+
+
+def device_batches(
+  run: Run, segment: Segment, images_seen: int
+) -> Iterator[jax.Array]:
+  """uint8 batches on the devices, from where images_seen left off."""
+  over_devices = sharding.over_batch(run.mesh)
+  source = in_memory(open_level(run, segment, 'train'))
+  data = run.config.data
+  for batch in train_batches(
+    source,
+    seed=run.config.train.seed,
+    batch_size=segment.batch_size,
+    start=images_seen - segment.start,
+    process_index=jax.process_index(),
+    process_count=jax.process_count(),
+    num_threads=data.threads or None,
+  ):
+    yield jax.make_array_from_process_local_data(over_devices, batch['image'])
+
+
+def conclude(
+  run: Run,
+  state: TrainState,
+  images_seen: int,
+  telemetry: Telemetry,
+  preemption: Preemption,
+) -> None:
+  """Says how to go on, or evaluates a trained model."""
+  if images_seen < run.images:
+    telemetry.say(
+      f'stopped by {preemption.signal_name} after '
+      f'{images_seen:,} images, which are saved: the same command '
+      'goes on from there'
+    )
+    return
+  metrics = missing_metrics(run)
+  if metrics and jax.process_index() == 0:
+    evaluate_at_end(run, state, metrics, telemetry)
+  telemetry.say(
+    f'{run.folder.path} is finished: it has seen '
+    f'{run.images:,} images; raise --config.train.images to '
+    'train longer'
+  )
+
+
+def missing_metrics(run: Run) -> list[str]:
+  """Those of config.evaluation.at_end that the run's records lack."""
+  recorded = {
+    name.split('/')[0]
+    for record in records.read(run.folder.metrics)
+    if (record.get('images_seen'), record.get('weights'))
+    == (run.images, weights(run))
+    for name in record
+  }
+  return [
+    metric for metric in run.config.evaluation.at_end if metric not in recorded
+  ]
+
+
+def weights(run: Run) -> str:
+  """Which networks are evaluated: 'ema' or 'live'."""
+  return 'ema' if run.config.evaluation.use_ema else 'live'
+
+
+def evaluate_at_end(
+  run: Run, state: TrainState, metrics: Sequence[str], telemetry: Telemetry
+) -> None:
+  """Computes metrics of a trained model and records them."""
+  config = run.config
+  telemetry.say(f'evaluating: {", ".join(metrics)}')
+  params = {'ema': state.ema, 'live': state.params}[weights(run)]
+  model = Model(
+    config, run.networks, params, state.mean_w, run.schedule[-1].level
+  )
+  numbers = evaluate_lib.evaluate(model, metrics)
+  telemetry.record(run.images, numbers, weights=weights(run))
+  telemetry.say(evaluate_lib.table(numbers))

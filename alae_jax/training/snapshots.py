@@ -1,0 +1,54 @@
+"""Pictures of a run at fixed latents and fixed real images."""
+
+import jax
+import numpy as np
+
+from alae_jax.data.datasets import Source
+from alae_jax.inference import pictures
+from alae_jax.inference.model import Model
+from alae_jax.ops.pixels import to_uint8
+from alae_jax.runs.folder import RunFolder
+
+_PIXELS = 2**20  # of a grid of samples, about
+
+
+class Snapshots:
+  """Writes reals.png, and samples and reconstructions named by images seen.
+
+  Attributes:
+    columns: of a grid; it has as many rows.
+  """
+
+  def __init__(self, folder: RunFolder, source: Source, seed: int):
+    """Chooses latents and images, the same ones whenever it is made.
+
+    Args:
+      folder: of the run.
+      source: images to reconstruct, not trained on.
+      seed: of the latents.
+    """
+    self._folder = folder
+    self.columns = int(np.clip(_PIXELS**0.5 // source.resolution, 4, 8))
+    indices = np.linspace(
+      0, len(source) - 1, min(len(source), self.columns**2), dtype=int
+    )
+    self._reals = np.stack([source[int(i)]['image'] for i in indices])
+    self._key = jax.random.key(seed)
+
+  def write(self, model: Model, images_seen: int) -> None:
+    """Samples, and reconstructions to the right of their originals."""
+    pictures.write_grid(
+      self._folder.pictures / 'reals.png', self._reals, self.columns
+    )
+    samples = model.generate(self._key, self.columns**2)
+    self._write('samples', images_seen, to_uint8(samples))
+    half = self._reals[: max(1, len(self._reals) // 2)]
+    results = to_uint8(model.reconstruct(half, self._key))
+    self._write('reconstructions', images_seen, pictures.beside(half, results))
+
+  def _write(self, name: str, images_seen: int, images: np.ndarray) -> None:
+    pictures.write_grid(
+      self._folder.pictures / f'{name}_{images_seen:09d}.png',
+      images,
+      self.columns,
+    )

@@ -1,0 +1,250 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import AxisType, Mesh
+
+from alae_jax import sharding
+from alae_jax.methods import objectives
+from alae_jax.models.networks import build_networks
+from alae_jax.runs import state as state_lib
+from alae_jax.runs.schedule import Segment
+from alae_jax.training import step as step_lib
+
+SEGMENT = Segment(
+  level=0, start=0, end=1000, batch_size=16, learning_rate=0.002
+)
+
+
+def mesh_of(devices):
+  return Mesh(
+    np.array(jax.devices()[:devices]), ('data',), axis_types=(AxisType.Auto,)
+  )
+
+
+def images(seed, n=16):
+  return np.random.default_rng(seed).integers(
+    0, 256, (n, 8, 8, 1), dtype=np.uint8
+  )
+
+
+def put(mesh, batch):
+  return jax.device_put(batch, sharding.over_batch(mesh))
+
+
+def fresh_state(networks, mesh):
+  return jax.jit(
+    functools.partial(state_lib.init_state, networks, 0),
+    out_shardings=sharding.replicated(mesh),
+  )()
+
+
+def take_steps(config, mesh, steps=4, segment=SEGMENT):
+  networks = build_networks(config)
+  step = step_lib.build_step(
+    networks, step_lib.step_options(config), segment, mesh
+  )
+  state = fresh_state(networks, mesh)
+  for i in range(steps):
+    batch = put(mesh, images(i, segment.batch_size))
+    state, metrics = step(state, batch, np.float32(1))
+  return state, metrics, step
+
+
+def assert_trees_close(one, other, tolerance):
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(
+      a, b, rtol=tolerance, atol=tolerance
+    ),
+    one,
+    other,
+  )
+
+
+def distance(one, other):
+  """Relative L2 distance of two trees."""
+  one, other = (
+    np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+    for tree in (one, other)
+  )
+  return np.linalg.norm(one - other) / np.linalg.norm(one)
+
+
+def differs(one, other):
+  return any(
+    jax.tree.leaves(
+      jax.tree.map(
+        lambda a, b: bool(np.any(np.asarray(a) != np.asarray(b))), one, other
+      )
+    )
+  )
+
+
+@pytest.mark.parametrize('flip', [False, True])
+def test_eight_devices_do_what_one_does(tiny_config, flip):
+  tiny_config.data.flip = flip
+  one, metrics_one, _ = take_steps(tiny_config, mesh_of(1))
+  eight, metrics_eight, _ = take_steps(tiny_config, mesh_of(8))
+  assert_trees_close(one.params, eight.params, 1e-5)
+  assert_trees_close(one.ema, eight.ema, 1e-5)
+  assert_trees_close(one.mean_w, eight.mean_w, 1e-5)
+  assert_trees_close(metrics_one, metrics_eight, 1e-4)
+
+
+def test_the_work_is_shared_by_the_devices(tiny_config):
+  tiny_config.model.hidden = (64, 64)
+  segment = dataclasses.replace(SEGMENT, batch_size=1024)
+  flops = {}
+  for devices in (1, 8):
+    mesh = mesh_of(devices)
+    networks = build_networks(tiny_config)
+    step = step_lib.build_step(
+      networks, step_lib.step_options(tiny_config), segment, mesh
+    )
+    compiled = step.lower(
+      fresh_state(networks, mesh), put(mesh, images(0, 1024)), np.float32(1)
+    ).compile()
+    flops[devices] = compiled.cost_analysis()['flops']
+  assert flops[8] < 1.3 * flops[1] / 8
+
+
+def test_a_step_compiles_once_and_donates_its_state(tiny_config):
+  mesh = mesh_of(8)
+  networks = build_networks(tiny_config)
+  step = step_lib.build_step(
+    networks, step_lib.step_options(tiny_config), SEGMENT, mesh
+  )
+  first = fresh_state(networks, mesh)
+  state = first
+  for i in range(3):
+    state, _ = step(state, put(mesh, images(i)), np.float32(i / 3))
+  assert step._cache_size() == 1
+  assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.params))
+
+
+def test_each_step_trains_its_own_networks(tiny_config):
+  networks = build_networks(tiny_config)
+  options = step_lib.step_options(tiny_config)
+  iteration = step_lib._Iteration(networks, options, SEGMENT, lambda x: x, 1.0)
+  state = state_lib.init_state(networks, 0)
+  key = jax.random.key(3)
+  reals = iteration.prepare_reals(key, jnp.asarray(images(0)))
+  learners = state.params, state.opt_state
+  (after_1, _), _ = iteration.step_1(learners, key, reals)
+  (after_2, _), _ = iteration.step_2(learners, key)
+  (after_3, _), _ = iteration.step_3(learners, key)
+  moved = [
+    {name for name in state.params if differs(state.params[name], after[name])}
+    for after in (after_1, after_2, after_3)
+  ]
+  assert moved == [
+    {'encoder', 'discriminator'},
+    {'mapping', 'generator'},
+    {'encoder', 'generator'},
+  ]
+
+
+def test_the_release_s_step_3_moves_the_mapping_too(tiny_config):
+  tiny_config.train.latent_step_updates_mapping = True
+  networks = build_networks(tiny_config)
+  options = step_lib.step_options(tiny_config)
+  iteration = step_lib._Iteration(networks, options, SEGMENT, lambda x: x, 1.0)
+  state = state_lib.init_state(networks, 0)
+  (after, _), _ = iteration.step_3(
+    (state.params, state.opt_state), jax.random.key(3)
+  )
+  assert differs(state.params['mapping'], after['mapping'])
+
+
+def test_one_iteration_by_hand(tiny_config):
+  """Steps I to III written out once more, plainly, with optax.adam."""
+  tiny_config.train.r1_gamma = 3.0
+  mesh = mesh_of(1)
+  networks = build_networks(tiny_config)
+  state = state_lib.init_state(networks, 0)
+  adam = optax.adam(0.002, b1=0.0, b2=0.99, eps=1e-8)
+  moments = {name: adam.init(tree) for name, tree in state.params.items()}
+  keys = jax.random.split(state_lib.step_key(0, jnp.int32(0)), 4)
+  reals = images(0).astype(np.float32) / 127.5 - 1
+
+  def fakes(params, key):
+    z = jax.random.normal(jax.random.split(key, 3)[0], (16, 4))
+    w = networks.map(params, z)
+    return networks.generate(params, w[:, None], 0), w
+
+  def logits(params, x):
+    return networks.discriminate(params, networks.encode(params, x, 0))
+
+  def loss_1(params):
+    x, _ = fakes(state.params, keys[1])
+    gradient = jax.grad(lambda x: logits(params, x).sum())(reals)
+    r1 = (gradient**2).sum() / 16
+    return (
+      objectives.discriminator_loss(logits(params, reals), logits(params, x))
+      + 1.5 * r1
+    )
+
+  def loss_2(params):
+    return objectives.generator_loss(logits(params, fakes(params, keys[2])[0]))
+
+  def loss_3(params):
+    x, w = fakes(params, keys[3])
+    return objectives.latent_loss(w, networks.encode(params, x, 0))
+
+  params = dict(state.params)
+  for loss, names in (
+    (loss_1, ('encoder', 'discriminator')),
+    (loss_2, ('mapping', 'generator')),
+    (loss_3, ('encoder', 'generator')),
+  ):
+    gradients = jax.grad(loss)(params)
+    for name in names:
+      updates, moments[name] = adam.update(gradients[name], moments[name])
+      params[name] = optax.apply_updates(params[name], updates)
+
+  ours, _, _ = take_steps(tiny_config, mesh, steps=1)
+  # Adam's first step is the gradient's sign: a rounded zero may go either way.
+  assert_trees_close(ours.params, params, 2e-5)
+  decay = 0.5 ** (16 / 10_000)
+  assert_trees_close(
+    ours.ema,
+    jax.tree.map(
+      lambda old, new: decay * old + (1 - decay) * new, state.params, params
+    ),
+    2e-5,
+  )
+  w = fakes(state.params, keys[1])[1]
+  np.testing.assert_allclose(
+    ours.mean_w[0], 0.005 * w.mean(axis=0), rtol=1e-4, atol=1e-7
+  )
+  assert ours.images_seen == 16
+
+
+def test_steps_draw_fresh_latents(tiny_config):
+  keys = [state_lib.step_key(0, jnp.int32(i)) for i in (0, 16)]
+  keys += [*jax.random.split(keys[0], 4), state_lib.init_key(0)]
+  data = {tuple(np.asarray(jax.random.key_data(key)).tolist()) for key in keys}
+  assert len(data) == len(keys)
+
+
+def test_flips_mirror_half_of_the_images(tiny_config):
+  tiny_config.data.flip = True
+  iteration = step_lib._Iteration(
+    build_networks(tiny_config),
+    step_lib.step_options(tiny_config),
+    SEGMENT,
+    lambda x: x,
+    1.0,
+  )
+  batch = images(0, 400)
+  reals = iteration.prepare_reals(jax.random.key(0), jnp.asarray(batch))
+  plain = batch / np.float32(127.5) - 1
+  kept = np.isclose(reals, plain, atol=1e-6).all(axis=(1, 2, 3))
+  flipped = np.isclose(reals, plain[:, :, ::-1], atol=1e-6).all(axis=(1, 2, 3))
+  assert (kept ^ flipped).all()
+  assert 150 < kept.sum() < 250
+  assert -1 <= reals.min() < reals.max() <= 1
