@@ -66,21 +66,48 @@ def load_run(path: str, weights: str | None = None) -> LoadedRun:
   """Like `load`, with the checkpoint's place in the run."""
   stored = load_state(path)
   config, images_seen = stored.config, stored.images_seen
-  weights = weights or ('ema' if config.evaluation.use_ema else 'live')
-  schedule = build_schedule(config)
-  # The state after a level's last step is still of that level.
-  segment = segment_at(schedule, images_seen - 1)
-  state = stored.state
-  model = Model(
+  weights = weights or default_weights(config)
+  model = model_of(config, stored.networks, stored.state, images_seen, weights)
+  step = steps_at(build_schedule(config), images_seen)
+  return LoadedRun(model, images_seen, step, weights)
+
+
+def model_of(
+  config: ConfigDict,
+  networks: Networks,
+  state: state_lib.TrainState,
+  images_seen: int,
+  weights: str,
+) -> Model:
+  """The model that a run is at a state: for pictures, metrics and users alike.
+
+  Args:
+    config: of the run, validated.
+    networks: that it describes.
+    state: of the run.
+    images_seen: by the state.
+    weights: 'ema' or 'live', see `default_weights`.
+
+  Returns:
+    A model on this process's devices, at the level that the state was trained
+    at and as far faded in. The state after a level's last step is still of that
+    level.
+  """
+  segment = segment_at(build_schedule(config), images_seen - 1)
+  params = {'ema': state.ema, 'live': state.params}[weights]
+  return Model(
     config,
-    stored.networks,
-    state.ema if weights == 'ema' else state.params,
+    networks,
+    params,
     state.mean_w,
     segment.level,
     segment.blend(images_seen),
-    sharding.local_mesh(),
   )
-  return LoadedRun(model, images_seen, steps_at(schedule, images_seen), weights)
+
+
+def default_weights(config: ConfigDict) -> str:
+  """'ema' or 'live': which weights a run is judged by, as its config says."""
+  return 'ema' if config.evaluation.use_ema else 'live'
 
 
 def load_state(path: str) -> StoredState:

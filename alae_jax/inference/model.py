@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from alae_jax import sharding
 from alae_jax.inference.batching import in_pieces
 from alae_jax.models import styles as styles_lib
-from alae_jax.models.networks import Networks, Params
+from alae_jax.models.networks import Networks, Params, Stage
 from alae_jax.ops.pixels import to_float
 
 # In one call of a network, on each device; what is more is split.
@@ -88,7 +88,7 @@ class Model:
   @property
   def active_layers(self) -> int:
     """How many of them are at work at this level: fewer while growing."""
-    return (self.level + 1) * self._networks.styles_per_level
+    return self._networks.layers_at(self.level)
 
   @property
   def devices(self) -> int:
@@ -96,9 +96,9 @@ class Model:
     return self._mesh.size
 
   @property
-  def has_hidden_features(self) -> bool:
-    """Whether `hidden_features` exists, which it does for an MLP."""
-    return self._networks.has_hidden_features
+  def feature_names(self) -> tuple[str, ...]:
+    """What `features` can show of E: 'hidden' for an MLP."""
+    return self._networks.feature_names
 
   def map(self, z: ArrayLike) -> np.ndarray:
     """F: z [N, z_dim] -> w [N, w_dim]."""
@@ -213,12 +213,17 @@ class Model:
   def discriminate(self, images: ArrayLike) -> np.ndarray:
     """D(E(x)): images as `encode` takes them -> logits [N]."""
     return self._in_pieces(
-      _discriminate, self.encode(images), at_once=_LATENTS_AT_ONCE
+      _score, self.encode(images), at_once=_LATENTS_AT_ONCE
     )
 
-  def hidden_features(self, images: ArrayLike) -> np.ndarray:
-    """E's last hidden layer, [N, features]."""
-    return self._in_pieces(_hidden_features, self._checked_images(images))
+  def features(self, images: ArrayLike, name: str) -> np.ndarray:
+    """One of feature_names, [N, features], of images as `encode` takes them."""
+    function = functools.partial(_features, name=name)
+    return self._in_pieces(function, self._checked_images(images))
+
+  def style_weights(self, first: int, end: int) -> np.ndarray:
+    """How layers first to end - 1 of G take w in: [w_dim, outputs]."""
+    return np.asarray(self._networks.style_weights(self.params, first, end))
 
   def _checked_images(self, images) -> np.ndarray:
     """uint8, or float32 in about [-1, 1]; a ValueError says what is off."""
@@ -293,23 +298,23 @@ def _map(networks, level, params, blend, z):
 
 @_compiled
 def _encode(networks, level, params, blend, images):
-  return networks.encode(params, to_float(images), level, blend)
+  return networks.encode(params, to_float(images), Stage(level, blend))
 
 
 @_compiled
 def _decode(networks, level, params, blend, styles, keys=None):
   noise = None if keys is None else _noise_of_each(networks, level, keys)
-  return networks.generate(params, styles, level, blend, noise)
+  return networks.decode(params, styles, Stage(level, blend), noise)
 
 
 @_compiled
-def _discriminate(networks, level, params, blend, w):
-  return networks.discriminate(params, w)
+def _score(networks, level, params, blend, w):
+  return networks.score(params, w)
 
 
-@_compiled
-def _hidden_features(networks, level, params, blend, images):
-  return networks.hidden_features(params, to_float(images))
+@functools.partial(_compiled, static_argnames='name')
+def _features(networks, level, params, blend, images, name):
+  return networks.features(params, to_float(images), name)
 
 
 def _noise_of_each(networks, level, keys):

@@ -6,6 +6,8 @@ paper's claim: of all compared autoencoders ALAE loses least from the first to
 the second.
 """
 
+import functools
+
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
@@ -34,8 +36,8 @@ def probe(model: Model, train: Source, test: Source) -> dict[str, float]:
   """
   check_labels(train)
   encoders = {'w': model.encode}
-  if model.has_hidden_features:
-    encoders['hidden'] = model.hidden_features
+  for name in model.feature_names:
+    encoders[name] = functools.partial(model.features, name=name)
   scores: dict[str, float] = {}
   for name, encode in encoders.items():
     codes, labels = embed(encode, train)

@@ -4,12 +4,13 @@ Images are in [-1, 1] outside, as everywhere in this project, and in [0, 1]
 inside, as in the recipe; a gradient with respect to the images is therefore
 half of the recipe's, and its gamma of 10 is 40 here.
 
-These networks know one resolution and no noise. They accept `level`, `blend`
-and `noise` so that the trainer speaks to them and to StyleALAE alike.
+These networks know one resolution and no noise. They answer the same questions
+as StyleALAE's, so that nobody has to ask which of the two they are.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 from flax import linen as nn
@@ -46,6 +47,10 @@ class MlpEncoder(nn.Module):
     del level, blend
     return leaky_relu(self.dense[-1](self.hidden_features(images)), 0.01)
 
+  def every_level(self, images: jax.Array) -> list[jax.Array]:
+    """What the one level gives, to create its parameters."""
+    return [self(images)]
+
 
 class MlpGenerator(nn.Module):
   """G: w -> x.
@@ -75,3 +80,21 @@ class MlpGenerator(nn.Module):
       math.prod(self.image_shape), name=f'dense_{len(self.hidden)}'
     )(x)
     return x.reshape(-1, *self.image_shape) * 2 - 1
+
+  def every_level(self, styles: jax.Array) -> list[jax.Array]:
+    """What the one level gives, to create its parameters."""
+    return [self(styles)]
+
+  @nn.nowrap
+  def draw_noise(
+    self, key: jax.Array, n: int, level: int
+  ) -> tuple[jax.Array, ...]:
+    """No planes: all that these images hold comes from w."""
+    del key, n, level
+    return ()
+
+  @nn.nowrap
+  def style_kernel(self, params: Mapping[str, Any], layer: int) -> jax.Array:
+    """The first kernel, [w_dim, hidden[0]]: there is one layer, 0."""
+    del layer
+    return params['dense_0']['kernel']

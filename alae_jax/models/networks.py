@@ -20,12 +20,23 @@ Noise = Sequence[jax.Array] | None
 
 
 @dataclasses.dataclass(frozen=True)
+class Stage:
+  """How far a StyleALAE has grown; MLP-ALAE has one stage, `Stage(0)`.
+
+  Attributes:
+    level: index of the resolution, a static number.
+    blend: how far that level has faded in, in [0, 1]; may be traced.
+  """
+
+  level: int
+  blend: jax.Array | float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Networks:
   """F, G, E and D as pure functions; images are NHWC in [-1, 1].
 
-  `level` is the index of the resolution (static), `blend` in [0, 1] how far
-  that level has faded in. Everything is computed in `dtype`; w, logits and
-  images come back as float32.
+  Everything is computed in `dtype`; w, logits and images come back as float32.
 
   Attributes:
     mapping: F, z -> w.
@@ -37,6 +48,7 @@ class Networks:
     resolutions: image side at each level.
     channels: image channels.
     styles_per_level: how many layers of G take a style at each level.
+    feature_names: what E has to show besides w, see `features`.
     dtype: what the networks compute in.
   """
 
@@ -49,6 +61,7 @@ class Networks:
   resolutions: tuple[int, ...]
   channels: int
   styles_per_level: int = 1
+  feature_names: tuple[str, ...] = ()
   dtype: Any = jnp.float32
 
   @property
@@ -59,37 +72,42 @@ class Networks:
   @property
   def layers(self) -> int:
     """How many styles G takes at the last level."""
-    return self.levels * self.styles_per_level
+    return self.layers_at(self.levels - 1)
+
+  def layers_at(self, level: int) -> int:
+    """How many of them are at work at a level."""
+    return (level + 1) * self.styles_per_level
 
   def init(self, key: jax.Array) -> Params:
     """Parameters of every level, drawn from `key`."""
     keys = jax.random.split(key, 4)
-    z = jnp.zeros((1, self.z_dim))
-    w = jnp.zeros((1, self.w_dim))
-    styles = jnp.zeros((1, self.layers, self.w_dim))
     side = self.resolutions[-1]
-    images = jnp.zeros((1, side, side, self.channels))
+    samples = {
+      'mapping': jnp.zeros((1, self.z_dim)),
+      'generator': jnp.zeros((1, self.layers, self.w_dim)),
+      'encoder': jnp.zeros((1, side, side, self.channels)),
+      'discriminator': jnp.zeros((1, self.w_dim)),
+    }
+    # Linen makes parameters when a module is called, so call every level.
+    methods = {'generator': 'every_level', 'encoder': 'every_level'}
     return {
-      'mapping': self.mapping.init(keys[0], z)['params'],
-      'generator': _init_every_level(self.generator, keys[1], styles),
-      'encoder': _init_every_level(self.encoder, keys[2], images),
-      'discriminator': self.discriminator.init(keys[3], w)['params'],
+      name: getattr(self, name).init(key, x, method=methods.get(name))['params']
+      for key, (name, x) in zip(keys, samples.items(), strict=True)
     }
 
   def map(self, params: Params, z: jax.Array) -> jax.Array:
     """F: z [N, z_dim] -> w [N, w_dim]."""
-    return self._apply(self.mapping, params['mapping'], z)
+    return self._apply('mapping', params, z)
 
   def broadcast(self, w: jax.Array) -> jax.Array:
     """The same w for every layer of G: [N, w_dim] -> [N, layers, w_dim]."""
     return jnp.broadcast_to(w[:, None], (w.shape[0], self.layers, self.w_dim))
 
-  def generate(
+  def decode(
     self,
     params: Params,
     styles: jax.Array,
-    level: int,
-    blend: jax.Array | float = 1.0,
+    stage: Stage,
     noise: Noise = None,
   ) -> jax.Array:
     """G: styles [N, layers, w_dim] -> images [N, H, W, C].
@@ -97,55 +115,63 @@ class Networks:
     Args:
       params: of all networks.
       styles: one w per layer of G, see `broadcast`.
-      level: the resolution to generate at.
-      blend: how far that level has faded in.
+      stage: whose resolution the images have.
       noise: planes from `draw_noise`; None is the deterministic mode.
     """
     return self._apply(
-      self.generator, params['generator'], styles, level, blend, noise
+      'generator', params, styles, stage.level, stage.blend, noise
     )
 
   def encode(
-    self,
-    params: Params,
-    images: jax.Array,
-    level: int,
-    blend: jax.Array | float = 1.0,
+    self, params: Params, images: jax.Array, stage: Stage
   ) -> jax.Array:
     """E: images [N, H, W, C] -> w [N, w_dim]."""
-    return self._apply(self.encoder, params['encoder'], images, level, blend)
+    return self._apply('encoder', params, images, stage.level, stage.blend)
 
-  def hidden_features(self, params: Params, images: jax.Array) -> jax.Array:
-    """E's last hidden layer, [N, features]; MLP-ALAE only."""
-    return self._apply(
-      self.encoder, params['encoder'], images, method='hidden_features'
-    )
-
-  @property
-  def has_hidden_features(self) -> bool:
-    """Whether E has a last hidden layer to look at."""
-    return hasattr(self.encoder, 'hidden_features')
-
-  def discriminate(self, params: Params, w: jax.Array) -> jax.Array:
+  def score(self, params: Params, w: jax.Array) -> jax.Array:
     """D: w [N, w_dim] -> logits [N]."""
-    return self._apply(self.discriminator, params['discriminator'], w)
+    return self._apply('discriminator', params, w)
+
+  def discriminate(
+    self, params: Params, images: jax.Array, stage: Stage
+  ) -> jax.Array:
+    """D∘E: images [N, H, W, C] -> logits [N]."""
+    return self.score(params, self.encode(params, images, stage))
+
+  def features(self, params: Params, images: jax.Array, name: str) -> jax.Array:
+    """What E has to show besides w: [N, features], for one of feature_names.
+
+    'hidden' is the last hidden layer of MLP-ALAE. A StyleALAE's E has none:
+    all its statistics go into w.
+    """
+    return self._apply('encoder', params, images, method=f'{name}_features')
 
   def draw_noise(self, key: jax.Array, n: int, level: int) -> Noise:
-    """One Gaussian plane per image and layer of G; None where G takes none."""
-    draw = getattr(self.generator, 'draw_noise', None)
-    return None if draw is None else draw(key, n, level)
+    """A Gaussian plane per image and layer of G; none where G takes none."""
+    return self.generator.draw_noise(key, n, level)
 
-  def _apply(self, module, params, x, *args, **kwargs) -> jax.Array:
-    out = module.apply(
-      {'params': params}, x.astype(self.dtype), *args, **kwargs
+  def style_weights(self, params: Params, first: int, end: int) -> jax.Array:
+    """The linear maps by which some layers of G take w in, side by side.
+
+    Args:
+      params: of all networks.
+      first: layer to begin with.
+      end: layer after the last.
+
+    Returns:
+      [w_dim, outputs]; every layer has the same gain, so it is left out.
+    """
+    kernels = [
+      self.generator.style_kernel(params['generator'], layer)
+      for layer in range(first, end)
+    ]
+    return jnp.concatenate(kernels, axis=1)
+
+  def _apply(self, name: str, params: Params, x, *args, **kwargs) -> jax.Array:
+    out = getattr(self, name).apply(
+      {'params': params[name]}, x.astype(self.dtype), *args, **kwargs
     )
     return out.astype(jnp.float32)
-
-
-def _init_every_level(module: nn.Module, key: jax.Array, sample: jax.Array):
-  """Linen makes parameters when a module is called, so call every level."""
-  method = 'every_level' if hasattr(module, 'every_level') else None
-  return module.init(key, sample, method=method)['params']
 
 
 def build_networks(config: ml_collections.ConfigDict) -> Networks:
@@ -166,6 +192,7 @@ def _build_mlp(model: ml_collections.ConfigDict, dtype) -> Networks:
     w_dim=model.w_dim,
     resolutions=(side,),
     channels=model.channels,
+    feature_names=('hidden',),
     dtype=dtype,
   )
 

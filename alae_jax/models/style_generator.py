@@ -5,7 +5,8 @@ start; a call runs the levels up to the one it is asked for.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -201,6 +202,12 @@ class StyleGenerator(nn.Module):
       )
 
     return tuple(plane(layer) for layer in range(2 * (level + 1)))
+
+  @nn.nowrap
+  def style_kernel(self, params: Mapping[str, Any], layer: int) -> jax.Array:
+    """The kernel that makes one layer's style of w, [w_dim, 2 * channels]."""
+    block = params[f'block_{layer // 2}']
+    return block[f'layer_{layer % 2 + 1}']['style']['kernel']
 
   def _constant(self, styles: jax.Array) -> jax.Array:
     # One for the whole batch: the images differ from the first style on.

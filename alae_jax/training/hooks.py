@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from alae_jax.inference.model import Model
+from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.models.networks import Networks
 from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.schedule import Segment
@@ -74,18 +74,14 @@ class Watch:
     """Writes pictures of the networks that evaluation uses."""
     if jax.process_index() != 0:
       return
-    use_ema = self._config.evaluation.use_ema
-    self._snapshots.write(
-      Model(
-        self._config,
-        self._networks,
-        state.ema if use_ema else state.params,
-        state.mean_w,
-        self._segment.level,
-        self._segment.blend(images_seen),
-      ),
+    model = model_of(
+      self._config,
+      self._networks,
+      state,
       images_seen,
+      default_weights(self._config),
     )
+    self._snapshots.write(model, images_seen)
     self._telemetry.restart_clock()
 
   def save(self, state: TrainState, images_seen: int) -> None:

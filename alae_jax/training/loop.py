@@ -22,7 +22,8 @@ from alae_jax import sharding, storage
 from alae_jax.data.datasets import Source, in_memory, open_source
 from alae_jax.data.pipeline import train_batches
 from alae_jax.errors import UserError
-from alae_jax.inference.model import Model
+from alae_jax.inference.loading import default_weights, model_of
+from alae_jax.methods.alae import build_alae
 from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import records
@@ -239,7 +240,11 @@ def compile_step(
   )
   began = time.monotonic()
   step = step_lib.build_step(
-    run.networks, step_lib.step_options(run.config), segment, run.mesh
+    build_alae(run.config),
+    run.networks,
+    step_lib.step_options(run.config),
+    segment,
+    run.mesh,
   )
   executable = step.lower(
     state,
@@ -300,7 +305,7 @@ def missing_metrics(run: Run) -> list[str]:
     name.split('/')[0]
     for record in records.read(run.folder.metrics)
     if (record.get('images_seen'), record.get('weights'))
-    == (run.images, weights(run))
+    == (run.images, default_weights(run.config))
     for name in record
   }
   return [
@@ -308,21 +313,14 @@ def missing_metrics(run: Run) -> list[str]:
   ]
 
 
-def weights(run: Run) -> str:
-  """Which networks are evaluated: 'ema' or 'live'."""
-  return 'ema' if run.config.evaluation.use_ema else 'live'
-
-
 def evaluate_at_end(
   run: Run, state: TrainState, metrics: Sequence[str], telemetry: Telemetry
 ) -> None:
   """Computes metrics of a trained model and records them."""
   config = run.config
+  weights = default_weights(config)
   telemetry.say(f'evaluating: {", ".join(metrics)}')
-  params = {'ema': state.ema, 'live': state.params}[weights(run)]
-  model = Model(
-    config, run.networks, params, state.mean_w, run.schedule[-1].level
-  )
+  model = model_of(config, run.networks, state, run.images, weights)
   numbers = evaluate_lib.evaluate(model, metrics)
-  telemetry.record(run.images, numbers, weights=weights(run))
+  telemetry.record(run.images, numbers, weights=weights)
   telemetry.say(evaluate_lib.table(numbers))

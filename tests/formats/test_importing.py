@@ -14,7 +14,7 @@ from alae_jax.formats import exporting, importing
 from alae_jax.formats.release_file import read_release_checkpoint
 from alae_jax.inference import loading
 from alae_jax.inference.model import Model
-from alae_jax.models.networks import build_networks
+from alae_jax.models.networks import Stage, build_networks
 from tests.support import release_checkpoints as checkpoints
 from tests.support.release_cases import SHARED, relative_error
 from tests.support.runs import assert_identical
@@ -43,13 +43,14 @@ def reference_file(case, file_format, folder):
 def forward(model, golden):
   """Every forward value of the reference, as an imported model gives it."""
   networks = build_networks(model.config)
+  stage = Stage(model.level, model.blend)
 
   def images(key):
     return golden[key].transpose(0, 2, 3, 1)
 
   @jax.jit
   def draw(params, styles, noise):
-    return networks.generate(params, styles, model.level, model.blend, noise)
+    return networks.decode(params, styles, stage, noise)
 
   drawn = {
     'img': model.decode(golden['w']),
@@ -63,7 +64,7 @@ def forward(model, golden):
     drawn[key] = draw(model.params, networks.broadcast(golden['w']), noise)
   return {key: value.transpose(0, 3, 1, 2) for key, value in drawn.items()} | {
     'w': model.map(golden['z']),
-    'd_w': networks.discriminate(model.params, golden['w']),
+    'd_w': networks.score(model.params, golden['w']),
     'enc_w': model.encode(images('x')),
     'd_x': model.discriminate(images('x')),
     'd_xp': model.discriminate(images('xp')),

@@ -1,18 +1,21 @@
 """StyleALAE gives the numbers of the authors' release."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
+from alae_jax.methods import alae
+from alae_jax.methods.base import Batch
 from alae_jax.models.styles import truncate
 from alae_jax.ops import convolution
+from alae_jax.runs.optimizer import adam, init_optimizer
+from alae_jax.training.step import train_phase
 from tests.support import release_cases
 
 FORWARD = 1e-5
 GAMMA = 10.0
 LEARNING_RATE = 0.002
+KEY = jax.random.key(0)  # of nothing: the latents are given
 
 
 @pytest.fixture(scope='module', params=release_cases.names())
@@ -29,47 +32,30 @@ def expect(case, key, actual, tolerance=FORWARD):
     assert error < tolerance, (key, error)
 
 
-def encode(case, params, images):
-  return case.networks.encode(params, images, case.level, case.blend)
+def decode(case, params, styles, noise=None):
+  return case.networks.decode(params, styles, case.stage, noise)
 
 
-def judge(case, params, images):
-  return case.networks.discriminate(params, encode(case, params, images))
+def given_phase(monkeypatch, case, index, noise=None):
+  """A phase of ALAE on the reference's latents and, in step I, its fakes."""
+  latents = alae.Latents(case.golden['z'], noise)
+  monkeypatch.setattr(alae, 'draw_latents', lambda *_: latents)
+  if index == 0:
+    fakes = case.images('xp'), case.golden['w']
+    monkeypatch.setattr(alae, 'generate', lambda *_: fakes)
+  method = alae.Alae(GAMMA, latent_step_updates_mapping=True)
+  return method.phases(case.networks, case.stage)[index]
 
 
-def generate(case, params, styles, noise=None):
-  return case.networks.generate(params, styles, case.level, case.blend, noise)
-
-
-def decode(case, params, z, noise=None):
-  styles = case.networks.broadcast(case.networks.map(params, z))
-  return generate(case, params, styles, noise)
-
-
-def discriminator_loss(params, case, x, xp):
-  """Step I, on real images x and fake ones xp."""
-  gradient, logits = jax.grad(
-    lambda x: (lambda d: (d.sum(), d))(judge(case, params, x)), has_aux=True
-  )(x)
-  adversarial = jnp.mean(
-    jax.nn.softplus(judge(case, params, xp)) + jax.nn.softplus(-logits)
-  )
-  penalty = GAMMA / 2 * jnp.mean(jnp.sum(jnp.square(gradient), (1, 2, 3)))
-  return adversarial + penalty, (adversarial, penalty)
-
-
-def generator_loss(params, case, z, noise=None):
-  """Step II."""
-  fake = decode(case, params, z, noise)
-  return jnp.mean(jax.nn.softplus(-judge(case, params, fake)))
-
-
-def latent_loss(params, case, z):
-  """Step III; F gets a gradient through G's input, as in the release."""
-  w = case.networks.map(params, z)
-  images = generate(case, params, case.networks.broadcast(w))
-  difference = jax.lax.stop_gradient(w) - encode(case, params, images)
-  return jnp.mean(jnp.square(difference))
+def evaluate(phase, case):
+  """The loss, what comes with it, and the gradients of all networks."""
+  batch = Batch(case.images('x'))
+  (loss, aux), gradients = jax.jit(
+    jax.value_and_grad(
+      lambda params: phase.loss(params, batch, KEY), has_aux=True
+    )
+  )(case.params)
+  return loss, aux, gradients
 
 
 def check_gradients(case, group, gradients, tolerance):
@@ -93,13 +79,13 @@ def expect_array(key, actual, golden, tolerance):
 def test_latents_and_their_logits(case):
   networks, golden = case.networks, case.golden
   expect(case, 'w', networks.map(case.params, golden['z']))
-  expect(case, 'd_w', networks.discriminate(case.params, golden['w']))
+  expect(case, 'd_w', networks.score(case.params, golden['w']))
   truncated = truncate(networks.broadcast(golden['w']), case.mean_w, 0.7, 8)
   expect(case, 'trunc_styles', truncated)
 
 
 def test_images(case):
-  draw = jax.jit(lambda params, styles: generate(case, params, styles))
+  draw = jax.jit(lambda params, styles: decode(case, params, styles))
   expect(
     case, 'img', draw(case.params, case.networks.broadcast(case.golden['w']))
   )
@@ -108,7 +94,7 @@ def test_images(case):
 
 def test_images_with_noise(case):
   draw = jax.jit(
-    lambda params, styles, noise: generate(case, params, styles, noise)
+    lambda params, styles, noise: decode(case, params, styles, noise)
   )
   styles = case.networks.broadcast(case.golden['w'])
   # Not every case has both: a plane for each image, or one for a layer.
@@ -120,8 +106,8 @@ def test_images_with_noise(case):
 def test_codes_and_judgements(case):
   @jax.jit
   def run(params, images):
-    w = encode(case, params, images)
-    return w, case.networks.discriminate(params, w)
+    w = case.networks.encode(params, images, case.stage)
+    return w, case.networks.score(params, w)
 
   enc_w, d_x = run(case.params, case.images('x'))
   expect(case, 'enc_w', enc_w)
@@ -130,35 +116,33 @@ def test_codes_and_judgements(case):
     expect(case, 'd_xp', run(case.params, case.images('xp'))[1])
 
 
-def test_discriminator_step_and_two_updates(case):
+def test_discriminator_step_and_two_updates(case, monkeypatch):
   if 'xp' not in case.golden:
     pytest.skip('not among the reference numbers')
-  optimizer = optax.chain(
-    optax.scale_by_rms(0.99, eps=1e-8, eps_in_sqrt=False, bias_correction=True),
-    optax.scale(-LEARNING_RATE),
-  )
+  phase = given_phase(monkeypatch, case, 0)
+  loss, aux, gradients = evaluate(phase, case)
+  expect(case, 'loss_d', loss)
+  expect(case, 'loss_d_adv', aux.scalars['loss_discriminator'])
+  expect(case, 'loss_d_r1', GAMMA / 2 * aux.scalars['r1_penalty'])
+  check_gradients(case, 'grad_d', gradients, 1e-4)
 
   @jax.jit
-  def step(params, state):
-    (loss, parts), gradients = jax.value_and_grad(
-      discriminator_loss, has_aux=True
-    )(params, case, case.images('x'), case.images('xp'))
-    updates, state = optimizer.update(gradients, state)
-    params = optax.apply_updates(params, updates)
-    return params, state, loss, parts, gradients
+  def update(params, opt_state):
+    batch = Batch(case.images('x'))
+    optimizer = adam(LEARNING_RATE)
+    params, opt_state, _ = train_phase(
+      phase, optimizer, params, opt_state, batch, KEY
+    )
+    return params, opt_state, phase.loss(params, batch, KEY)[0]
 
-  params, state, loss, parts, gradients = step(
-    case.params, optimizer.init(case.params)
-  )
-  expect(case, 'loss_d', loss)
-  expect(case, 'loss_d_adv', parts[0])
-  expect(case, 'loss_d_r1', parts[1])
-  check_gradients(case, 'grad_d', gradients, 1e-4)
+  params, opt_state, loss = update(case.params, init_optimizer(case.params))
   check_update(case, 'step_d', params)
-  params, state, loss, _, _ = step(params, state)
   expect(case, 'loss_d_after_step', loss, 1e-4)
+  params, opt_state, loss = update(params, opt_state)
   check_update(case, 'step2_d', params)
-  expect(case, 'loss_d_after_step2', step(params, state)[2], 1e-4)
+  expect(case, 'loss_d_after_step2', loss, 1e-4)
+  for name in ('mapping', 'generator'):
+    jax.tree.map(np.testing.assert_array_equal, params[name], case.params[name])
 
 
 def check_update(case, group, params):
@@ -167,36 +151,25 @@ def check_update(case, group, params):
     expect_array(key, actual, case.golden[key], 1e-5)
 
 
-def test_generator_step(case):
-  loss, gradients = jax.jit(
-    jax.value_and_grad(
-      lambda params: generator_loss(params, case, case.golden['z'])
-    )
-  )(case.params)
+def test_generator_step(case, monkeypatch):
+  loss, aux, gradients = evaluate(given_phase(monkeypatch, case, 1), case)
   expect(case, 'loss_g', loss)
+  expect(case, 'w', aux.w)
   check_gradients(case, 'grad_g', gradients, 2e-2 if case.fused else 1e-4)
 
 
-def test_generator_step_with_noise(case):
+def test_generator_step_with_noise(case, monkeypatch):
   if 'noise_0' not in case.golden:
     pytest.skip('not among the reference numbers')
-  loss, gradients = jax.jit(
-    jax.value_and_grad(
-      lambda params: generator_loss(
-        params, case, case.golden['z'], case.noise('noise')
-      )
-    )
-  )(case.params)
+  phase = given_phase(monkeypatch, case, 1, case.noise('noise'))
+  loss, _, gradients = evaluate(phase, case)
   expect(case, 'loss_g_noise', loss)
   check_gradients(case, 'grad_g_noise', gradients, 2e-2 if case.fused else 1e-4)
 
 
-def test_latent_step(case):
-  loss, gradients = jax.jit(
-    jax.value_and_grad(
-      lambda params: latent_loss(params, case, case.golden['z'])
-    )
-  )(case.params)
+def test_latent_step(case, monkeypatch):
+  """F gets a gradient through G's input, as in the release."""
+  loss, _, gradients = evaluate(given_phase(monkeypatch, case, 2), case)
   expect(case, 'lae', loss)
   check_gradients(case, 'grad_e', gradients, 2e-2 if case.fused else 1e-4)
 
@@ -223,5 +196,6 @@ def test_as_done_for_wide_maps(monkeypatch):
   """The cases' maps are thin; see ops/convolution.py for what that changes."""
   monkeypatch.setattr(convolution, '_THIN', 0)
   case = release_cases.load('style_blend')
-  test_discriminator_step_and_two_updates(case)
-  test_generator_step_with_noise(case)
+  with monkeypatch.context() as patch:
+    test_discriminator_step_and_two_updates(case, patch)
+  test_generator_step_with_noise(case, monkeypatch)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alae_jax.models import layers
+from alae_jax.models import latent_networks, layers
 
 
 def test_leaky_relu():
@@ -41,7 +41,7 @@ def test_equalized_dense_keeps_the_variance():
 
 
 def test_the_discriminator_is_linear():
-  module = layers.Discriminator(8, layers=3, outputs=5, logit=2)
+  module = latent_networks.Discriminator(8, layers=3, outputs=5, logit=2)
   w = jax.random.normal(jax.random.key(0), (2, 8))
   _, variables = module.init_with_output(jax.random.key(1), w)
 
@@ -53,7 +53,7 @@ def test_the_discriminator_is_linear():
 
 
 def test_mapping_is_blind_to_the_length_of_z():
-  module = layers.Mapping(w_dim=6, layers=2)
+  module = latent_networks.Mapping(w_dim=6, layers=2)
   z = jax.random.normal(jax.random.key(0), (3, 4))
   w, variables = module.init_with_output(jax.random.key(1), z)
   assert w.shape == (3, 6)

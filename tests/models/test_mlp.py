@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alae_jax.models.networks import build_networks
+from alae_jax.models.networks import Stage, build_networks
 
 
 def leaky(x, slope):
@@ -48,7 +48,7 @@ def test_networks_follow_the_recipe_in_float64(networks, params):
   for i in range(2):
     x = leaky(dense(g[f'dense_{i}'], x), 0.01)
   x = dense(g['dense_2'], x).reshape(5, 8, 8, 1) * 2 - 1
-  images = networks.generate(params, networks.broadcast(w), level=0)
+  images = networks.decode(params, networks.broadcast(w), Stage(0))
   np.testing.assert_allclose(images, x, rtol=1e-4, atol=1e-5)
 
   x = (x.reshape(5, 64) + 1) / 2
@@ -56,16 +56,16 @@ def test_networks_follow_the_recipe_in_float64(networks, params):
   for i in range(2):
     x = leaky(dense(e[f'dense_{i}'], x), 0.2)
   np.testing.assert_allclose(
-    networks.hidden_features(params, images), x, rtol=1e-4, atol=1e-5
+    networks.features(params, images, 'hidden'), x, rtol=1e-4, atol=1e-5
   )
   x = leaky(dense(e['dense_2'], x), 0.01)
-  encoded = networks.encode(params, images, level=0)
+  encoded = networks.encode(params, images, Stage(0))
   np.testing.assert_allclose(encoded, x, rtol=1e-4, atol=1e-5)
 
   for i in range(3):
     x = dense(params['discriminator'][f'dense_{i}'], x, 0.1)
   np.testing.assert_allclose(
-    networks.discriminate(params, encoded), x[:, 0], rtol=1e-4, atol=1e-5
+    networks.score(params, encoded), x[:, 0], rtol=1e-4, atol=1e-5
   )
 
 
@@ -73,8 +73,8 @@ def test_bfloat16_computes_roughly_the_same(tiny_config, networks, params):
   tiny_config.train.compute_dtype = 'bfloat16'
   small = build_networks(tiny_config)
   w = jax.random.normal(jax.random.key(2), (5, 6))
-  exact = networks.generate(params, networks.broadcast(w), level=0)
-  rough = small.generate(params, small.broadcast(w), level=0)
+  exact = networks.decode(params, networks.broadcast(w), Stage(0))
+  rough = small.decode(params, small.broadcast(w), Stage(0))
   assert rough.dtype == jnp.float32
   assert 0 < jnp.max(jnp.abs(exact - rough)) < 0.1
 

@@ -12,7 +12,7 @@ import ml_collections
 import numpy as np
 
 from alae_jax.formats import release
-from alae_jax.models.networks import Networks, build_networks
+from alae_jax.models.networks import Networks, Stage, build_networks
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = _ROOT.parent / 'shared' / 'reference'
@@ -69,6 +69,10 @@ class Case:
   @property
   def blend(self) -> float:
     return float(self.golden['blend'])
+
+  @property
+  def stage(self) -> Stage:
+    return Stage(self.level, self.blend)
 
   @property
   def fused(self) -> bool:

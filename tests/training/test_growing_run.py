@@ -11,6 +11,7 @@ import pytest
 from alae_jax import config as config_lib
 from alae_jax.data import prepare
 from alae_jax.errors import UserError
+from alae_jax.methods.alae import build_alae
 from alae_jax.models.networks import build_networks
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder
@@ -138,7 +139,11 @@ def test_eight_devices_grow_as_one_does(growing):
     state = perturbed(fresh_state(networks, mesh))
     step = (
       step_lib.build_step(
-        networks, step_lib.step_options(growing), fading, mesh
+        build_alae(growing),
+        networks,
+        step_lib.step_options(growing),
+        fading,
+        mesh,
       )
       .lower(state, put(mesh, images), np.float32(0))
       .compile()

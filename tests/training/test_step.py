@@ -10,8 +10,12 @@ from jax.sharding import AxisType, Mesh
 
 from alae_jax import sharding
 from alae_jax.methods import objectives
-from alae_jax.models.networks import build_networks
+from alae_jax.methods.alae import build_alae
+from alae_jax.methods.base import Batch
+from alae_jax.models.networks import Stage, build_networks
+from alae_jax.ops.pixels import to_float
 from alae_jax.runs import state as state_lib
+from alae_jax.runs.optimizer import adam
 from alae_jax.runs.schedule import Segment
 from alae_jax.training import step as step_lib
 
@@ -46,7 +50,11 @@ def fresh_state(networks, mesh):
 def take_steps(config, mesh, steps=4, segment=SEGMENT):
   networks = build_networks(config)
   step = step_lib.build_step(
-    networks, step_lib.step_options(config), segment, mesh
+    build_alae(config),
+    networks,
+    step_lib.step_options(config),
+    segment,
+    mesh,
   )
   state = fresh_state(networks, mesh)
   for i in range(steps):
@@ -103,7 +111,11 @@ def test_the_work_is_shared_by_the_devices(tiny_config):
     mesh = mesh_of(devices)
     networks = build_networks(tiny_config)
     step = step_lib.build_step(
-      networks, step_lib.step_options(tiny_config), segment, mesh
+      build_alae(tiny_config),
+      networks,
+      step_lib.step_options(tiny_config),
+      segment,
+      mesh,
     )
     compiled = step.lower(
       fresh_state(networks, mesh), put(mesh, images(0, 1024)), np.float32(1)
@@ -116,7 +128,11 @@ def test_a_step_compiles_once_and_donates_its_state(tiny_config):
   mesh = mesh_of(8)
   networks = build_networks(tiny_config)
   step = step_lib.build_step(
-    networks, step_lib.step_options(tiny_config), SEGMENT, mesh
+    build_alae(tiny_config),
+    networks,
+    step_lib.step_options(tiny_config),
+    SEGMENT,
+    mesh,
   )
   first = fresh_state(networks, mesh)
   state = first
@@ -126,22 +142,33 @@ def test_a_step_compiles_once_and_donates_its_state(tiny_config):
   assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.params))
 
 
-def test_each_step_trains_its_own_networks(tiny_config):
-  networks = build_networks(tiny_config)
-  options = step_lib.step_options(tiny_config)
-  iteration = step_lib._Iteration(networks, options, SEGMENT, lambda x: x, 1.0)
+def moved_by_each_phase(config):
+  """Names of the networks that each phase of a config's method changes."""
+  networks = build_networks(config)
   state = state_lib.init_state(networks, 0)
-  key = jax.random.key(3)
-  reals = iteration.prepare_reals(key, jnp.asarray(images(0)))
-  learners = state.params, state.opt_state
-  (after_1, _), _ = iteration.step_1(learners, key, reals)
-  (after_2, _), _ = iteration.step_2(learners, key)
-  (after_3, _), _ = iteration.step_3(learners, key)
-  moved = [
-    {name for name in state.params if differs(state.params[name], after[name])}
-    for after in (after_1, after_2, after_3)
-  ]
-  assert moved == [
+  batch = Batch(to_float(jnp.asarray(images(0))))
+  moved = []
+  for phase in build_alae(config).phases(networks, Stage(0)):
+    params, opt_state, _ = step_lib.train_phase(
+      phase,
+      adam(0.002),
+      state.params,
+      state.opt_state,
+      batch,
+      jax.random.key(3),
+    )
+    changed = {
+      name for name in params if differs(state.params[name], params[name])
+    }
+    assert changed == {
+      name for name in params if differs(state.opt_state[name], opt_state[name])
+    }
+    moved.append(changed)
+  return moved
+
+
+def test_each_step_trains_its_own_networks(tiny_config):
+  assert moved_by_each_phase(tiny_config) == [
     {'encoder', 'discriminator'},
     {'mapping', 'generator'},
     {'encoder', 'generator'},
@@ -150,14 +177,11 @@ def test_each_step_trains_its_own_networks(tiny_config):
 
 def test_the_release_s_step_3_moves_the_mapping_too(tiny_config):
   tiny_config.train.latent_step_updates_mapping = True
-  networks = build_networks(tiny_config)
-  options = step_lib.step_options(tiny_config)
-  iteration = step_lib._Iteration(networks, options, SEGMENT, lambda x: x, 1.0)
-  state = state_lib.init_state(networks, 0)
-  (after, _), _ = iteration.step_3(
-    (state.params, state.opt_state), jax.random.key(3)
-  )
-  assert differs(state.params['mapping'], after['mapping'])
+  assert moved_by_each_phase(tiny_config)[2] == {
+    'encoder',
+    'generator',
+    'mapping',
+  }
 
 
 def test_one_iteration_by_hand(tiny_config):
@@ -174,10 +198,10 @@ def test_one_iteration_by_hand(tiny_config):
   def fakes(params, key):
     z = jax.random.normal(jax.random.split(key, 3)[0], (16, 4))
     w = networks.map(params, z)
-    return networks.generate(params, w[:, None], 0), w
+    return networks.decode(params, w[:, None], Stage(0)), w
 
   def logits(params, x):
-    return networks.discriminate(params, networks.encode(params, x, 0))
+    return networks.score(params, networks.encode(params, x, Stage(0)))
 
   def loss_1(params):
     x, _ = fakes(state.params, keys[1])
@@ -193,14 +217,15 @@ def test_one_iteration_by_hand(tiny_config):
 
   def loss_3(params):
     x, w = fakes(params, keys[3])
-    return objectives.latent_loss(w, networks.encode(params, x, 0))
+    return objectives.latent_loss(w, networks.encode(params, x, Stage(0)))
 
-  params = dict(state.params)
-  for loss, names in (
-    (loss_1, ('encoder', 'discriminator')),
-    (loss_2, ('mapping', 'generator')),
-    (loss_3, ('encoder', 'generator')),
+  params, mean_w = dict(state.params), jnp.zeros(6)
+  for key, loss, names in (
+    (keys[1], loss_1, ('encoder', 'discriminator')),
+    (keys[2], loss_2, ('mapping', 'generator')),
+    (keys[3], loss_3, ('encoder', 'generator')),
   ):
+    mean_w = 0.995 * mean_w + 0.005 * fakes(params, key)[1].mean(axis=0)
     gradients = jax.grad(loss)(params)
     for name in names:
       updates, moments[name] = adam.update(gradients[name], moments[name])
@@ -217,10 +242,7 @@ def test_one_iteration_by_hand(tiny_config):
     ),
     2e-5,
   )
-  w = fakes(state.params, keys[1])[1]
-  np.testing.assert_allclose(
-    ours.mean_w[0], 0.005 * w.mean(axis=0), rtol=1e-4, atol=1e-7
-  )
+  np.testing.assert_allclose(ours.mean_w[0], mean_w, rtol=1e-4, atol=1e-7)
   assert ours.images_seen == 16
 
 
@@ -231,17 +253,11 @@ def test_steps_draw_fresh_latents(tiny_config):
   assert len(data) == len(keys)
 
 
-def test_flips_mirror_half_of_the_images(tiny_config):
-  tiny_config.data.flip = True
-  iteration = step_lib._Iteration(
-    build_networks(tiny_config),
-    step_lib.step_options(tiny_config),
-    SEGMENT,
-    lambda x: x,
-    1.0,
-  )
+def test_flips_mirror_half_of_the_images():
   batch = images(0, 400)
-  reals = iteration.prepare_reals(jax.random.key(0), jnp.asarray(batch))
+  reals = step_lib.prepare_reals(
+    jax.random.key(0), jnp.asarray(batch), Stage(0), flip=True
+  )
   plain = batch / np.float32(127.5) - 1
   kept = np.isclose(reals, plain, atol=1e-6).all(axis=(1, 2, 3))
   flipped = np.isclose(reals, plain[:, :, ::-1], atol=1e-6).all(axis=(1, 2, 3))
