@@ -8,10 +8,12 @@ import jax
 import numpy as np
 import pytest
 
+from alae_jax import cli
 from alae_jax import config as config_lib
 from alae_jax.data import prepare
 from alae_jax.errors import UserError
 from alae_jax.methods.alae import build_alae
+from alae_jax.metrics import evaluate
 from alae_jax.models.networks import build_networks
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder
@@ -21,7 +23,7 @@ from alae_jax.training import loop
 from alae_jax.training import step as step_lib
 from tests.support.example_data import write_images
 from tests.support.runs import assert_identical, final_state
-from tests.training.test_step import (
+from tests.support.steps import (
   assert_trees_close,
   distance,
   fresh_state,
@@ -190,3 +192,24 @@ def test_a_level_begins_with_fresh_moments(growing):
     state, opt_state=jax.tree.map(lambda leaf: leaf + 1, state.opt_state)
   )
   assert_identical(loop.reset_optimizer(run, used).opt_state, state.opt_state)
+
+
+def test_a_run_that_ends_in_a_fade_records_what_evaluate_prints(
+  growing, data_dir, tmp_path, monkeypatch, capsys
+):
+  def codes(model, train, test):
+    del train
+    w = model.encode(test.batch(range(len(test)))['image'])
+    return {'codes/mean': float(w.mean()), 'codes/blend': float(model.blend)}
+
+  monkeypatch.setitem(evaluate.METRICS, 'codes', codes)
+  growing.train.images = 56
+  growing.evaluation.at_end = ('codes',)
+  workdir = str(tmp_path)
+  loop.train(growing, workdir)
+  assert cli.main(['evaluate', workdir, '--metrics', 'codes']) == 0
+  at_end, later = records.read(open_folder(workdir).metrics)[-2:]
+  assert at_end['codes/blend'] == pytest.approx(0.25)  # a third of the fade
+  for name in ('codes/mean', 'codes/blend', 'images_seen', 'step', 'weights'):
+    assert at_end[name] == later[name], name
+  assert f'{later["codes/mean"]:.4f}' in capsys.readouterr().out

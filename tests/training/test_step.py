@@ -1,14 +1,11 @@
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.sharding import AxisType, Mesh
 
-from alae_jax import sharding
 from alae_jax.methods import objectives
 from alae_jax.methods.alae import build_alae
 from alae_jax.methods.base import Batch
@@ -18,33 +15,23 @@ from alae_jax.runs import state as state_lib
 from alae_jax.runs.optimizer import adam
 from alae_jax.runs.schedule import Segment
 from alae_jax.training import step as step_lib
+from tests.support.steps import (
+  assert_trees_close,
+  differs,
+  fresh_state,
+  mesh_of,
+  put,
+)
 
 SEGMENT = Segment(
   level=0, start=0, end=1000, batch_size=16, learning_rate=0.002
 )
 
 
-def mesh_of(devices):
-  return Mesh(
-    np.array(jax.devices()[:devices]), ('data',), axis_types=(AxisType.Auto,)
-  )
-
-
 def images(seed, n=16):
   return np.random.default_rng(seed).integers(
     0, 256, (n, 8, 8, 1), dtype=np.uint8
   )
-
-
-def put(mesh, batch):
-  return jax.device_put(batch, sharding.over_batch(mesh))
-
-
-def fresh_state(networks, mesh):
-  return jax.jit(
-    functools.partial(state_lib.init_state, networks, 0),
-    out_shardings=sharding.replicated(mesh),
-  )()
 
 
 def take_steps(config, mesh, steps=4, segment=SEGMENT):
@@ -61,35 +48,6 @@ def take_steps(config, mesh, steps=4, segment=SEGMENT):
     batch = put(mesh, images(i, segment.batch_size))
     state, metrics = step(state, batch, np.float32(1))
   return state, metrics, step
-
-
-def assert_trees_close(one, other, tolerance):
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(
-      a, b, rtol=tolerance, atol=tolerance
-    ),
-    one,
-    other,
-  )
-
-
-def distance(one, other):
-  """Relative L2 distance of two trees."""
-  one, other = (
-    np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
-    for tree in (one, other)
-  )
-  return np.linalg.norm(one - other) / np.linalg.norm(one)
-
-
-def differs(one, other):
-  return any(
-    jax.tree.leaves(
-      jax.tree.map(
-        lambda a, b: bool(np.any(np.asarray(a) != np.asarray(b))), one, other
-      )
-    )
-  )
 
 
 @pytest.mark.parametrize('flip', [False, True])
