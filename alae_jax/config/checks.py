@@ -60,7 +60,9 @@ def validate(config: ConfigDict, devices: int = 1) -> None:
 
 def _validate_model(config: ConfigDict) -> None:
   model = config.model
-  _check(config, 'model.kind', model.kind in ('mlp', 'style'), 'mlp or style')
+  _check(
+    config, 'model.kind', model.kind in _BACKBONES, ' or '.join(_BACKBONES)
+  )
   _check(config, 'model.channels', model.channels in (1, 3), '1 or 3')
   for field in (
     'levels',
@@ -72,41 +74,51 @@ def _validate_model(config: ConfigDict) -> None:
     'discriminator_layers',
   ):
     _check(config, f'model.{field}', model[field] > 0, 'above 0')
-  if model.kind == 'mlp':
-    _check(config, 'model.resolution', model.resolution > 0, 'above 0')
-    _check(config, 'model.levels', model.levels == 1, '1 for an mlp')
-    _check(
-      config,
-      'model.hidden',
-      len(model.hidden) > 0 and all(map(_is_count, model.hidden)),
-      'one or more whole numbers above 0',
-    )
-    _check(
-      config,
-      'train.style_mixing_probability',
-      config.train.style_mixing_probability == 0,
-      '0 for an mlp, which has one style',
-    )
-    _check(
-      config,
-      'growth.images_per_level',
-      config.growth.images_per_level == 0,
-      '0 for an mlp',
-    )
-  else:
-    _check(
-      config,
-      'model.levels',
-      2 <= model.levels <= 9,
-      'from 2 (8x8) to 9 (1024x1024)',
-    )
-    side = 4 << (model.levels - 1)
-    _check(
-      config,
-      'model.resolution',
-      model.resolution in (0, side),
-      f'0, or {side} with model.levels={model.levels}',
-    )
+  _BACKBONES[model.kind](config)
+
+
+def _validate_mlp(config: ConfigDict) -> None:
+  model = config.model
+  _check(config, 'model.resolution', model.resolution > 0, 'above 0')
+  _check(config, 'model.levels', model.levels == 1, '1 for an mlp')
+  _check(
+    config,
+    'model.hidden',
+    len(model.hidden) > 0 and all(map(_is_count, model.hidden)),
+    'one or more whole numbers above 0',
+  )
+  _check(
+    config,
+    'train.style_mixing_probability',
+    config.train.style_mixing_probability == 0,
+    '0 for an mlp, which has one style',
+  )
+  _check(
+    config,
+    'growth.images_per_level',
+    config.growth.images_per_level == 0,
+    '0 for an mlp',
+  )
+
+
+def _validate_style(config: ConfigDict) -> None:
+  model = config.model
+  _check(
+    config,
+    'model.levels',
+    2 <= model.levels <= 9,
+    'from 2 (8x8) to 9 (1024x1024)',
+  )
+  side = 4 << (model.levels - 1)
+  _check(
+    config,
+    'model.resolution',
+    model.resolution in (0, side),
+    f'0, or {side} with model.levels={model.levels}',
+  )
+
+
+_BACKBONES = {'mlp': _validate_mlp, 'style': _validate_style}
 
 
 def _validate_train(config: ConfigDict) -> None:
