@@ -5,24 +5,25 @@ import dataclasses
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 from absl import logging
 
 from alae_jax import __version__
-from alae_jax import main as train_command
 from alae_jax.commands import (
   directions,
   evaluate,
+  export,
   generate,
+  import_,
   interpolate,
   mix,
+  prepare,
   reconstruct,
+  train,
   traverse,
 )
-from alae_jax.data import prepare
+from alae_jax.commands.parsing import Parser
 from alae_jax.errors import UserError, exit_status
-from alae_jax.formats import exporting, importing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +49,8 @@ VERBS = {
   'train': Verb(
     'train, or continue what the run folder holds',
     'alae train --config=experiments/digits.py --workdir=runs/digits',
-    train_command.add_arguments,
-    train_command.run,
+    train.add_arguments,
+    train.run,
     overrides=True,
   ),
   'prepare': Verb(
@@ -105,46 +106,37 @@ VERBS = {
   'import': Verb(
     "make a run folder of a checkpoint of the authors' PyTorch release",
     'alae import model_194.pth --workdir runs/ffhq',
-    importing.add_arguments,
-    importing.run,
+    import_.add_arguments,
+    import_.run,
     overrides=True,
   ),
   'export': Verb(
     'write a trained model in a format of others',
     'alae export runs/ffhq --format release --out exported',
-    exporting.add_arguments,
-    exporting.run,
+    export.add_arguments,
+    export.run,
   ),
 }
 
 
-class _Parser(argparse.ArgumentParser):
-  """A parser that says in one line what is wrong."""
-
-  def error(self, message: str) -> NoReturn:
-    self.exit(2, f'{self.prog}: {message}; see {self.prog} --help\n')
-
-
-def build_parser() -> argparse.ArgumentParser:
-  """The parser of all verbs."""
-  parser = _Parser(
+def build_parsers() -> tuple[Parser, dict[str, Parser]]:
+  """The parser of everything, and that of each verb."""
+  parser = Parser(
     prog='alae',
     description='Adversarial Latent Autoencoders in JAX.',
-    allow_abbrev=False,
   )
   parser.add_argument('--version', action='version', version=__version__)
   verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
+  by_verb: dict[str, Parser] = {}
   for name, verb in VERBS.items():
-    verb.add_arguments(
-      verbs.add_parser(
-        name,
-        help=verb.summary,
-        description=verb.summary,
-        epilog=f'example: {verb.example}',
-        allow_abbrev=False,
-      )
+    by_verb[name] = verbs.add_parser(
+      name,
+      help=verb.summary,
+      description=verb.summary,
+      epilog=f'example: {verb.example}',
     )
-  return parser
+    verb.add_arguments(by_verb[name])
+  return parser, by_verb
 
 
 def _join_negative(words: Sequence[str]) -> list[str]:
@@ -160,7 +152,7 @@ def _join_negative(words: Sequence[str]) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
   """The console command `alae`."""
-  parser = build_parser()
+  parser, by_verb = build_parsers()
   words = _join_negative(sys.argv[1:] if argv is None else argv)
   args, rest = parser.parse_known_args(words)
   verb = VERBS[args.verb]
@@ -177,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       logging.set_verbosity(logging.ERROR)
       verb.run(args)
 
-  return exit_status(command)
+  return exit_status(command, by_verb[args.verb].flags)
 
 
 if __name__ == '__main__':

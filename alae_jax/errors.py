@@ -1,7 +1,7 @@
 """What the user can fix, and how it is told."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 
 class UserError(Exception):
@@ -11,8 +11,14 @@ class UserError(Exception):
   """
 
 
-def exit_status(command: Callable[[], None]) -> int:
+def exit_status(
+  command: Callable[[], None], flags: Collection[str] = ()
+) -> int:
   """Runs a command: 0, or 2 after one line for a mistake of the user's.
+
+  What is below the commands begins an error about an argument with the
+  argument's name, `source x: no such folder`. Where the user gave it as one of
+  `flags` it is told as that: `--source x: no such folder`.
 
   The same for what the system refuses: a folder below a file, a full disk.
   A number that is not finite stops a run with 1 and one line: no traceback
@@ -21,7 +27,10 @@ def exit_status(command: Callable[[], None]) -> int:
   try:
     command()
   except UserError as error:
-    print(f'alae: {error}', file=sys.stderr)
+    message = str(error)
+    name = message.split(maxsplit=1)[0].removesuffix(':') if message else ''
+    dashes = '--' if f'--{name}' in flags else ''
+    print(f'alae: {dashes}{message}', file=sys.stderr)
     return 2
   except OSError as error:
     where = f'{error.filename}: ' if error.filename is not None else ''

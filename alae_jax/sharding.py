@@ -1,10 +1,13 @@
-"""The devices as one mesh, and what is laid where on it."""
+"""The devices as one mesh, what is laid where on it, and joining processes."""
 
+import re
 from typing import TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from alae_jax.errors import UserError
 
 Tree = TypeVar('Tree')
 
@@ -42,3 +45,26 @@ def localize(tree: Tree, mesh: Mesh) -> Tree:
     return jax.device_put(leaf, replicated(mesh))
 
   return jax.tree.map(local, tree)
+
+
+def join_processes(address: str) -> None:
+  """Connects the processes of a job, which must all be started.
+
+  Args:
+    address: 'HOST:PORT,N,I', or '' where jax can find out.
+
+  Raises:
+    UserError: it is something else, or jax can't find out.
+  """
+  if not address:
+    try:
+      return jax.distributed.initialize()
+    except ValueError as error:
+      raise UserError(f'distributed: {error} Give HOST:PORT,N,I') from error
+  match = re.fullmatch(r'([^,]+:\d+),(\d+),(\d+)', address)
+  if not match or int(match[3]) >= int(match[2]):
+    raise UserError(
+      f'distributed {address}: it must be HOST:PORT,N,I, as '
+      '10.0.0.1:1234,4,0 for the first of four processes'
+    )
+  return jax.distributed.initialize(match[1], int(match[2]), int(match[3]))

@@ -19,7 +19,7 @@ from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.runs.folder import open_folder, stored_config
 from alae_jax.training import loop
 from tests.support.runs import assert_identical, final_state, make_tiny_config
-from tests.training.test_step import assert_trees_close, distance
+from tests.support.steps import assert_trees_close, distance
 
 ROOT = pathlib.Path(__file__).parent.parent
 MAIN = [sys.executable, '-m', 'alae_jax.main']
@@ -103,12 +103,12 @@ def test_a_dataset_is_read_where_it_is_now(
 ):
   opened = []
 
-  def open_source(name, data_dir, split, resolution):
+  def open_dataset(name, data_dir, split, resolution):
     opened.append((data_dir, split))
     return source(name, data_dir, split, resolution)
 
-  source = evaluate_lib.open_source
-  monkeypatch.setattr(evaluate_lib, 'open_source', open_source)
+  source = evaluate_lib.open_dataset
+  monkeypatch.setattr(evaluate_lib, 'open_dataset', open_dataset)
   stored = stored_config(open_folder(str(trained))).data.data_dir
   evaluate = 'evaluate', trained, '--metrics', 'probe'
   assert alae(*evaluate) == 0

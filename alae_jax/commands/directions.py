@@ -1,20 +1,17 @@
 """`alae directions`: finds directions in w, from labels or without."""
 
 import argparse
-from typing import Any
 
-import jax
 import numpy as np
 
-from alae_jax.commands import labels, latents, options, traverse
+from alae_jax.commands import options
+from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
 from alae_jax.inference import directions as directions_lib
-from alae_jax.inference.loading import LoadedRun
+from alae_jax.inference import labels, latents
+from alae_jax.inference.editing import EVERY_LAYER, moved
 from alae_jax.inference.model import Model
-
-# name -> direction [w_dim] and what is known of it
-Found = dict[str, tuple[np.ndarray, dict[str, Any]]]
 
 _STEPS = np.linspace(-3, 3, 7, dtype=np.float32)
 
@@ -31,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     required=True,
     choices=('labels', 'pca', 'sefa'),
     help='a linear classifier on the codes of labelled images; principal '
-    'components of w; or the factorisation of the style weights of a '
-    'StyleALAE',
+    'components of w; or the factorisation of the weights by which G '
+    'takes w in',
   )
   parser.add_argument(
     '--labels',
@@ -57,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--layers',
     type=options.layers,
-    default=options.EVERY_LAYER,
+    default=EVERY_LAYER,
     help='layers to factorise and to move: coarse, middle, fine or such as '
     '2-5 (default: all)',
   )
@@ -73,19 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes directions, a row of pictures for each, and what is known."""
-  points = latents.parse_points(args.show) if args.show else [0]
+  points = points_lib.parse_points(args.show) if args.show else [0]
   output = Output(args)
   output.claim(['directions.png'])
-  loaded = latents.open_run(args)
+  loaded = points_lib.open_run(args)
   bounds = args.layers.within(loaded.model)
-  find = {
-    'labels': _from_labels,
-    'pca': _from_components,
-    'sefa': _from_weights,
-  }[args.method]
-  found = find(loaded, args)
+  found = _find(loaded.model, bounds, args)
   output.claim(map(_file, found))
-  starts = latents.locate(loaded.model, points, args)
+  starts = points_lib.locate(loaded.model, points, args)
   sheet = _sheet(loaded.model, found, starts, bounds, args.noise)
   output.write_grid('directions.png', sheet, len(_STEPS))
   for name, (direction, facts) in found.items():
@@ -110,61 +102,34 @@ def run(args: argparse.Namespace) -> None:
   )
 
 
-def _from_labels(loaded: LoadedRun, args: argparse.Namespace) -> Found:
-  """One direction for each class, or for two classes one between them."""
+def _find(
+  model: Model, bounds: tuple[int, int], args: argparse.Namespace
+) -> directions_lib.Found:
+  if args.method == 'pca':
+    return directions_lib.from_components(model, args.number, args.samples)
+  if args.method == 'sefa':
+    return directions_lib.from_weights(
+      model, *bounds, args.number, args.samples
+    )
   if args.labels:
-    codes, attributes = labels.codes_of_csv(args.labels, loaded.model)
+    codes, attributes = labels.codes_of_csv(args.labels, model)
   else:
-    codes, attributes = labels.codes_of_dataset(
-      loaded.model, args.data_dir, args.samples
-    )
-  found = {}
-  for name, positive in labels.contrasts(attributes).items():
-    direction, accuracies = directions_lib.classify(codes, positive)
-    found[name] = (
-      direction,
-      accuracies | {'positive': int(positive.sum()), 'images': len(positive)},
-    )
-  return found
+    codes, attributes = _labels_of_dataset(model, args)
+  return directions_lib.from_labels(codes, labels.contrasts(attributes))
 
 
-def _from_components(loaded: LoadedRun, args: argparse.Namespace) -> Found:
-  codes = _drawn_codes(loaded.model, args.samples)
-  number = min(args.number, *codes.shape)
-  vectors, shares = directions_lib.principal(codes, number)
-  return {
-    f'pca_{i}': (vector, {'share_of_variance': float(share)})
-    for i, (vector, share) in enumerate(zip(vectors, shares, strict=True))
-  }
-
-
-def _from_weights(loaded: LoadedRun, args: argparse.Namespace) -> Found:
-  model = loaded.model
-  if model.active_layers == 1:
-    raise UserError(
-      f'{args.workdir} is an MLP-ALAE: it has no style weights '
-      'to factorise; use --method pca'
-    )
-  weights = directions_lib.style_weights(
-    model.params['generator'], *args.layers.within(model)
-  )
-  vectors, values = directions_lib.factorise(
-    weights, _drawn_codes(model, args.samples), min(args.number, model.w_dim)
-  )
-  return {
-    f'sefa_{i}': (vector, {'eigenvalue': float(value)})
-    for i, (vector, value) in enumerate(zip(vectors, values, strict=True))
-  }
-
-
-def _drawn_codes(model: Model, samples: int) -> np.ndarray:
-  """F(z) of fixed z: [samples, w_dim]."""
-  return model.map(jax.random.normal(jax.random.key(0), (samples, model.z_dim)))
+def _labels_of_dataset(
+  model: Model, args: argparse.Namespace
+) -> tuple[np.ndarray, labels.Attributes]:
+  try:
+    return labels.codes_of_dataset(model, args.data_dir, args.samples)
+  except labels.Unlabelled as error:
+    raise UserError(f'{error}: give --labels FILE.csv') from error
 
 
 def _sheet(
   model: Model,
-  found: Found,
+  found: directions_lib.Found,
   starts: latents.Latents,
   bounds: tuple[int, int],
   noise: str,
@@ -174,7 +139,7 @@ def _sheet(
     [
       latents.draw(
         model,
-        traverse.moved(starts.styles, direction[None], _STEPS, *bounds),
+        moved(starts.styles, direction[None], _STEPS, *bounds),
         noise,
         starts.noise_keys,
       )

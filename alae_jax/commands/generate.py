@@ -5,8 +5,10 @@ import math
 
 import numpy as np
 
-from alae_jax.commands import latents, options
+from alae_jax.commands import options
+from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
+from alae_jax.inference import latents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     else [f'seed{seed:04d}.png' for seed in args.seeds]
   )
   output.claim(files)
-  loaded = latents.open_run(args)
+  loaded = points_lib.open_run(args)
   styles, noise_keys = latents.from_seeds(
     loaded.model, args.seeds, args.truncation, args.cutoff
   )

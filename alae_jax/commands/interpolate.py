@@ -1,14 +1,13 @@
 """`alae interpolate`: from one image or seed to the next."""
 
 import argparse
-import itertools
 
-import numpy as np
-
-from alae_jax.commands import latents, options
+from alae_jax.commands import options
+from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
-from alae_jax.inference import pictures
+from alae_jax.inference import latents, pictures
+from alae_jax.inference.editing import path_through
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
   """Writes a row for each pair of points, or a film through all."""
   options.check_formats(args.format)
-  points = latents.parse_points(args.points)
+  points = points_lib.parse_points(args.points)
   if len(points) < 2:
     raise UserError('give two points or more, such as 3 7 or a.png b.png')
   output = Output(args)
   output.claim([f'interpolate.{kind}' for kind in args.format])
-  output.claim(latents.originals_of(points))
-  loaded = latents.open_run(args)
-  ends = latents.locate(loaded.model, points, args)
+  output.claim(points_lib.originals_of(points))
+  loaded = points_lib.open_run(args)
+  ends = points_lib.locate(loaded.model, points, args)
   images = latents.draw(
     loaded.model,
     path_through(ends.styles, args.steps),
@@ -46,21 +45,5 @@ def run(args: argparse.Namespace) -> None:
   if 'png' in args.format:
     output.write_grid('interpolate.png', images, args.steps)
   output.write_films('interpolate', list(pictures.enlarge(images)))
-  latents.write_originals(output, loaded.model, ends, args.noise)
+  points_lib.write_originals(output, loaded.model, ends, args.noise)
   output.finish(loaded, points=ends.names)
-
-
-def path_through(styles: np.ndarray, steps: int) -> np.ndarray:
-  """Straight lines in w from each point to the next.
-
-  Args:
-    styles: [N, layers, w_dim].
-    steps: points on each line, both ends among them.
-
-  Returns:
-    [(N - 1) * steps, layers, w_dim].
-  """
-  t = np.linspace(0, 1, steps, dtype=np.float32)[:, None, None]
-  return np.concatenate(
-    [(1 - t) * start + t * end for start, end in itertools.pairwise(styles)]
-  )

@@ -2,14 +2,10 @@
 
 import argparse
 
-import jax.numpy as jnp
-import numpy as np
-
-from alae_jax.commands import latents, options
+from alae_jax.commands import options
+from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
-from alae_jax.errors import UserError
-from alae_jax.inference.pictures import BACKGROUND
-from alae_jax.models import styles as styles_lib
+from alae_jax.inference import editing, latents, pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,33 +40,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes a table for each group of layers."""
-  sources = latents.parse_points(args.sources)
-  destinations = latents.parse_points(args.destinations)
+  sources = points_lib.parse_points(args.sources)
+  destinations = points_lib.parse_points(args.destinations)
   output = Output(args)
-  loaded = latents.open_run(args)
-  if loaded.model.active_layers == 1:
-    raise UserError(
-      f'{args.workdir} is an MLP-ALAE: it has one layer of '
-      'styles, and mixing needs several'
-    )
-  groups = args.layers or options.groups_of(loaded.model)
+  loaded = points_lib.open_run(args)
+  editing.check_mixable(loaded.model)
+  groups = args.layers or editing.groups_of(loaded.model)
   bounds = [group.within(loaded.model) for group in groups]
   output.claim(map(_file, groups))
-  output.claim(latents.originals_of(sources + destinations))
-  points = latents.locate(loaded.model, sources + destinations, args)
+  output.claim(points_lib.originals_of(sources + destinations))
+  points = points_lib.locate(loaded.model, sources + destinations, args)
   heads = latents.draw(
     loaded.model, points.styles, args.noise, points.noise_keys
   )
   columns = len(sources)
   for group, (first, end) in zip(groups, bounds, strict=True):
-    styles = mixtures(
+    styles = editing.mixtures(
       points.styles[:columns], points.styles[columns:], first, end
     )
     cells = latents.draw(
       loaded.model, styles, args.noise, points.noise_keys[columns:]
     )
-    output.write_grid(_file(group), table(heads, cells, columns), columns + 1)
-  latents.write_originals(output, loaded.model, points, args.noise)
+    output.write_grid(
+      _file(group), pictures.mixing_table(heads, cells, columns), columns + 1
+    )
+  points_lib.write_originals(output, loaded.model, points, args.noise)
   output.finish(
     loaded,
     columns=points.names[:columns],
@@ -82,43 +76,5 @@ def run(args: argparse.Namespace) -> None:
   )
 
 
-def mixtures(
-  sources: np.ndarray, destinations: np.ndarray, first: int, end: int
-) -> np.ndarray:
-  """Every destination with some layers of every source.
-
-  Args:
-    sources: [S, layers, w_dim].
-    destinations: [D, layers, w_dim].
-    first: the first layer to take from a source.
-    end: the layer after the last one.
-
-  Returns:
-    [D * S, layers, w_dim], destination by destination.
-  """
-  taking = jnp.repeat(destinations, len(sources), axis=0)
-  giving = jnp.tile(sources, (len(destinations), 1, 1))
-  return np.asarray(styles_lib.replace_layers(taking, giving, first, end))
-
-
-def table(heads: np.ndarray, cells: np.ndarray, columns: int) -> np.ndarray:
-  """The cells with sources above and destinations to the left.
-
-  Args:
-    heads: uint8 [S + D, H, W, C], sources first.
-    cells: uint8 [D * S, H, W, C].
-    columns: S.
-
-  Returns:
-    uint8 [(D + 1) * (S + 1), H, W, C], row by row.
-  """
-  rows = cells.reshape(-1, columns, *cells.shape[1:])
-  rows = np.concatenate([heads[columns:, None], rows], axis=1)
-  corner = np.full_like(heads[:1], BACKGROUND)
-  return np.concatenate(
-    [corner, heads[:columns], rows.reshape(-1, *cells.shape[1:])]
-  )
-
-
-def _file(group: options.Layers) -> str:
+def _file(group: editing.Layers) -> str:
   return f'mix_{group.name}.png'

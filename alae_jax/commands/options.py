@@ -1,52 +1,17 @@
 """Arguments that several verbs share, and how their values are read."""
 
 import argparse
-import dataclasses
 import re
 
 from etils import epath
 
 from alae_jax.errors import UserError
-from alae_jax.inference import video as animation
-from alae_jax.inference.model import Model
+from alae_jax.inference import video
+from alae_jax.inference.editing import Layers, parse_layers
+from alae_jax.inference.latents import NOISES
 
-# Layers from ... to before ..., as Karras et al. 2019 (figure 3) name them.
-_GROUPS = {'coarse': (0, 4), 'middle': (4, 8), 'fine': (8, None)}
 _LAST_SEED = 2**32 - 1
 FORMATS = ('png', 'gif', 'mp4')
-NOISES = ('random', 'constant', 'none')
-
-
-@dataclasses.dataclass(frozen=True)
-class Layers:
-  """Some layers of G, as the user named them.
-
-  Attributes:
-    name: coarse, middle, fine, or numbers.
-    first: layer.
-    end: layer after the last; None for as many as there are.
-  """
-
-  name: str
-  first: int
-  end: int | None
-
-  def within(self, model: Model) -> tuple[int, int]:
-    """The first layer and the one after the last, in a model.
-
-    Raises:
-      UserError: the model has no such layers.
-    """
-    active = model.active_layers
-    end = active if self.end is None else self.end
-    if self.first >= active or (end > active and self.name not in _GROUPS):
-      raise UserError(
-        f'--layers {self.name}: this model works with layers 0 to {active - 1}'
-      )
-    return self.first, min(end, active)
-
-
-EVERY_LAYER = Layers('all', 0, None)
 
 
 def add_run(parser: argparse.ArgumentParser, writes: str) -> None:
@@ -170,30 +135,15 @@ def is_seeds(text: str) -> bool:
 
 def layers(text: str) -> Layers:
   """'coarse', 'middle', 'fine', '3' or '2-5' -> Layers."""
-  if text in _GROUPS:
-    return Layers(text, *_GROUPS[text])
-  match = re.fullmatch(r'(\d+)(?:-(\d+))?', text)
-  first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-  if first > last:
-    raise argparse.ArgumentTypeError(
-      f'{text!r} is none of coarse, middle, fine, a layer and layers such '
-      'as 0-3'
-    )
-  return Layers(text, first, last + 1)
+  try:
+    return parse_layers(text)
+  except UserError as error:
+    raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def groups(text: str) -> list[Layers]:
   """'coarse,4-5' -> Layers of each."""
   return [layers(part.strip()) for part in text.split(',')]
-
-
-def groups_of(model: Model) -> list[Layers]:
-  """Those of coarse, middle and fine layers that a model has."""
-  return [
-    Layers(name, *bounds)
-    for name, bounds in _GROUPS.items()
-    if bounds[0] < model.active_layers
-  ]
 
 
 def span(text: str) -> tuple[float, float]:
@@ -218,7 +168,7 @@ def formats(text: str) -> tuple[str, ...]:
 def check_formats(names: tuple[str, ...]) -> None:
   """Refuses MP4 before any work is done, where ffmpeg is missing."""
   if 'mp4' in names:
-    animation.require_video()
+    video.require_video()
 
 
 def number(text: str) -> float:

@@ -7,16 +7,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from etils import epath
 
-from alae_jax.commands import latents, options
+from alae_jax.commands import options
+from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.inference import pictures
-from alae_jax.inference.model import Model
-from alae_jax.metrics.similarity import psnr, ssim
-from alae_jax.ops.pixels import to_uint8
+from alae_jax.inference.user_images import find_files, read_pictures
+from alae_jax.metrics.reconstruction import MEASURES, reconstruct
 
 _PAIRS_IN_A_SHEET = 64
 _COLUMNS = 8
-_MEASURES = ('latent_distance', 'psnr', 'ssim')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes results and sheets, and prints a table."""
-  files = latents.find_files(args.images)
+  files = find_files(args.images)
   sheets = [
     f'reconstruct_{i:03d}.png'
     for i in range(-(-len(files) // _PAIRS_IN_A_SHEET))
@@ -45,11 +44,11 @@ def run(args: argparse.Namespace) -> None:
   names = result_names(files, sheets)
   output = Output(args)
   output.claim(names + sheets)
-  loaded = latents.open_run(args)
+  loaded = points_lib.open_run(args)
   numbers = []
   for i, sheet in enumerate(sheets):
     page = slice(i * _PAIRS_IN_A_SHEET, (i + 1) * _PAIRS_IN_A_SHEET)
-    originals = latents.read_pictures(files[page], loaded.model)
+    originals = read_pictures(files[page], loaded.model)
     results, measured = reconstruct(
       loaded.model, originals, args.noise, range(len(files))[page]
     )
@@ -64,35 +63,6 @@ def run(args: argparse.Namespace) -> None:
       {'file': str(path), 'result': name, **_named(row)}
       for path, name, row in zip(files, names, table, strict=True)
     ],
-  )
-
-
-def reconstruct(
-  model: Model, originals: np.ndarray, noise: str, seeds: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-  """G(E(x)) and how far it is from x.
-
-  The latent distance is the root mean square over the components of
-  E(x) - E(G(E(x))): the square root of what step III makes small (paper,
-  equation 6), where 0 is perfect.
-
-  Args:
-    model: that reconstructs.
-    originals: uint8 [N, H, W, C].
-    noise: one of options.NOISES.
-    seeds: [N], of random noise.
-
-  Returns:
-    uint8 [N, H, W, C], and [N, 3]: latent distance, PSNR in dB and SSIM.
-  """
-  w = model.encode(originals)
-  decoded = latents.decode(
-    model, model.broadcast(w), noise, latents.seed_keys(seeds)
-  )
-  distance = np.sqrt(np.square(w - model.encode(decoded)).mean(1))
-  results = to_uint8(decoded)
-  return results, np.stack(
-    [distance, psnr(originals, results), ssim(originals, results)], axis=1
   )
 
 
@@ -144,4 +114,4 @@ def _write(
 
 
 def _named(row: np.ndarray) -> dict[str, float]:
-  return dict(zip(_MEASURES, row.tolist(), strict=True))
+  return dict(zip(MEASURES, row.tolist(), strict=True))

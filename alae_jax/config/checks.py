@@ -217,5 +217,5 @@ def check_continues(
   if differences:
     raise UserError(
       f'{where} holds a run with another config ({"; ".join(differences)}): '
-      'give the same config, or another --workdir'
+      'give the same config, or another run folder'
     )

@@ -31,7 +31,7 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
   _check_words(overrides)
   if not path.endswith('.py') or not os.path.isfile(path):
     raise UserError(
-      f'--config={path} is neither a Python file nor a '
+      f'config {path} is neither a Python file nor a '
       "run's config.json: give one of experiments/, or your own"
     )
   config = _parse(

@@ -26,7 +26,7 @@ DIGITS = 'digits'  # the dataset that needs no preparing
 _CHUNK = 256  # images that a thread decodes at a time
 
 
-class Source(abc.ABC):
+class Dataset(abc.ABC):
   """Images of one split at one resolution.
 
   Attributes:
@@ -72,7 +72,7 @@ class Source(abc.ABC):
     return f'{type(self).__name__}({self.name}, {len(self)} images, {shape})'
 
 
-class ArraySource(Source):
+class ArrayDataset(Dataset):
   """A source whose images are in memory."""
 
   def __init__(
@@ -97,7 +97,24 @@ class ArraySource(Source):
     return {key: array[indices] for key, array in self._arrays.items()}
 
 
-class DatasetSource(Source):
+class Subset(Dataset):
+  """Some of another's images, in an order of its own."""
+
+  def __init__(self, whole: Dataset, rows: Sequence[int] | np.ndarray):
+    """Takes the images of `whole` at these indices."""
+    self.name, self.num_classes = whole.name, whole.num_classes
+    self.resolution, self.channels = whole.resolution, whole.channels
+    self._whole, self._rows = whole, np.asarray(rows)
+
+  def __len__(self) -> int:
+    return len(self._rows)
+
+  def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+    """Gathers the examples at the indices."""
+    return self._whole.batch(self._rows[indices])
+
+
+class PreparedDataset(Dataset):
   """A source that reads and decodes a prepared TFDS dataset as needed."""
 
   def __init__(self, directory: epath.PathLike, split: str):
@@ -140,9 +157,9 @@ class DatasetSource(Source):
       return self._examples
 
 
-def open_source(
+def open_dataset(
   name: str, data_dir: epath.PathLike, split: str, resolution: int
-) -> Source:
+) -> Dataset:
   """Opens one split of a dataset at one resolution.
 
   Args:
@@ -163,7 +180,7 @@ def open_source(
   found = available(name, data_dir)
   if resolution not in found:
     raise UserError(_missing(name, data_dir, resolution, sorted(found)))
-  return DatasetSource(found[resolution], split)
+  return PreparedDataset(found[resolution], split)
 
 
 def available(name: str, data_dir: epath.PathLike) -> dict[int, epath.Path]:
@@ -182,7 +199,7 @@ def available(name: str, data_dir: epath.PathLike) -> dict[int, epath.Path]:
   return found
 
 
-def in_memory(source: Source, limit_bytes: int = 1 << 30) -> Source:
+def in_memory(source: Dataset, limit_bytes: int = 1 << 30) -> Dataset:
   """Decodes a source once into one array, if that is within the limit.
 
   Args:
@@ -194,7 +211,7 @@ def in_memory(source: Source, limit_bytes: int = 1 << 30) -> Source:
     already or too large.
   """
   too_large = len(source) * source.image_bytes > limit_bytes
-  if isinstance(source, ArraySource) or too_large:
+  if isinstance(source, ArrayDataset) or too_large:
     return source
   chunks = [
     range(start, min(start + _CHUNK, len(source)))
@@ -205,17 +222,17 @@ def in_memory(source: Source, limit_bytes: int = 1 << 30) -> Source:
     bar = tqdm.tqdm(done, f'decoding {source.name}', len(chunks), delay=3)
     parts = list(bar)
   arrays = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
-  return ArraySource(source.name, num_classes=source.num_classes, **arrays)
+  return ArrayDataset(source.name, num_classes=source.num_classes, **arrays)
 
 
-def _open_digits(split: str, resolution: int) -> ArraySource:
+def _open_digits(split: str, resolution: int) -> ArrayDataset:
   if resolution != 8:
     raise UserError(
       f"dataset '{DIGITS}' is 8x8, not {resolution}x{resolution}; "
       'set the resolution to 8'
     )
   image, label = digits.load_digits(split)
-  return ArraySource(DIGITS, image, label, num_classes=10)
+  return ArrayDataset(DIGITS, image, label, num_classes=10)
 
 
 def _versions(config: epath.Path) -> list[epath.Path]:
@@ -268,6 +285,6 @@ def _check_split(
 ) -> None:
   if split not in found:
     raise UserError(
-      f'{directory} has no {split} images, only {", ".join(found)}; prepare '
-      'it again with --overwrite and another --test_images'
+      f'{directory} has no {split} images, only {", ".join(found)}; overwrite '
+      'it with other test_images'
     )

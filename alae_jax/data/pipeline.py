@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import grain
 import numpy as np
 
-from alae_jax.data.datasets import ArraySource, Source
+from alae_jax.data.datasets import ArrayDataset, Dataset
 from alae_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
@@ -22,7 +22,7 @@ _PREFETCH_BYTES = 256 << 20
 
 
 def train_batches(
-  source: Source,
+  source: Dataset,
   seed: int,
   batch_size: int,
   start: int = 0,
@@ -72,7 +72,7 @@ def train_batches(
 
 
 def evaluation_batches(
-  source: Source,
+  source: Dataset,
   batch_size: int,
   process_index: int = 0,
   process_count: int = 1,
@@ -111,10 +111,10 @@ def _local_size(batch_size: int, process_count: int) -> int:
 
 
 def _read_options(
-  source: Source, local: int, num_threads: int | None, prefetch: int | None
+  source: Dataset, local: int, num_threads: int | None, prefetch: int | None
 ) -> grain.ReadOptions:
   """Chooses how far to read ahead."""
-  decoded = isinstance(source, ArraySource)
+  decoded = isinstance(source, ArrayDataset)
   if num_threads is None:
     num_threads = 1 if decoded else min(os.cpu_count() or 1, 8)
   if prefetch is None:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from etils import epath
 
-from alae_jax.data import builder as builders
-from alae_jax.data import datasets as sources
+from alae_jax.data import builders, datasets
 from alae_jax.data.sources import folders
 from alae_jax.errors import UserError
 
@@ -22,15 +21,15 @@ class Plan:
 
   Attributes:
     name: the dataset's name.
-    levels: the resolutions, the full one first.
+    resolutions: the resolutions, the full one first.
     fingerprint: a hash of what it is made from; None: known after download.
-    make: (resolution, data_dir, reader of the full level or None) -> builder.
+    make: (resolution, data_dir, reader of the full one or None) -> builder.
   """
 
   name: str
-  levels: tuple[int, ...]
+  resolutions: tuple[int, ...]
   fingerprint: str | None
-  make: Callable[[int, epath.Path, Reader | None], builders.Level]
+  make: Callable[[int, epath.Path, Reader | None], builders.ResolutionBuilder]
 
 
 def make_plan(
@@ -57,7 +56,7 @@ def _check_arguments(
   test_images: float | None,
   channels: int | None,
 ) -> None:
-  if name == sources.DIGITS:
+  if name == datasets.DIGITS:
     raise UserError("dataset 'digits' is built in; it needs no preparing")
   if not _NAME.fullmatch(name):
     raise UserError(
@@ -65,16 +64,16 @@ def _check_arguments(
       'starting with a letter'
     )
   if channels not in (None, 1, 3):
-    raise UserError(f'--channels {channels}: use 1 (grey) or 3 (RGB)')
+    raise UserError(f'channels {channels}: use 1 (grey) or 3 (RGB)')
   if test_images is not None and not (
     0 < test_images < 1 or (test_images >= 0 and test_images % 1 == 0)
   ):
     raise UserError(
-      f'--test_images {test_images}: use a count, or a part between 0 and 1'
+      f'test_images {test_images}: use a count, or a part between 0 and 1'
     )
   if resolution not in (None, 28, *builders.RESOLUTIONS):
     choice = ', '.join(map(str, builders.RESOLUTIONS))
-    raise UserError(f'--resolution {resolution}: use one of {choice}')
+    raise UserError(f'resolution {resolution}: use one of {choice}')
 
 
 def _plan_mnist(
@@ -86,20 +85,20 @@ def _plan_mnist(
 ) -> Plan:
   full = resolution or 28
   if full not in (28, 32):
-    raise UserError(f'--resolution {full}: {name} is 28, or 32 with padding')
+    raise UserError(f'resolution {full}: {name} is 28, or 32 with padding')
   if test_images is not None or channels not in (None, 1):
     raise UserError(
       f'{name} is grey and has its own test images; leave out '
-      '--test_images and --channels'
+      'test_images and channels'
     )
   builder = builders.BY_NAME[name]
 
-  def make(level: int, data_dir: epath.Path, reader: Reader | None):
+  def make(resolution: int, data_dir: epath.Path, reader: Reader | None):
     del reader  # its arrays are quick to read again
-    return builder(level, data_dir, source)
+    return builder(resolution, data_dir, source)
 
   fingerprint = builder(full, '.', source).fingerprint() if source else None
-  return Plan(name, builders.levels(full), fingerprint, make)
+  return Plan(name, builders.pyramid(full), fingerprint, make)
 
 
 def _plan_folder(
@@ -111,12 +110,12 @@ def _plan_folder(
 ) -> Plan:
   if source is None:
     raise UserError(
-      f"dataset '{name}' needs --source: a folder of images (without it, "
+      f"source is missing: dataset '{name}' needs a folder of images (without, "
       f'only {" and ".join(builders.BY_NAME)} can be made)'
     )
   files = folders.find_images(source)
   if resolution == 28:
-    raise UserError('--resolution 28: use a power of two')
+    raise UserError('resolution 28: use a power of two')
   full = resolution or folders.largest_resolution(
     files, max(builders.RESOLUTIONS)
   )
@@ -124,10 +123,10 @@ def _plan_folder(
   counts = {split: len(chosen) for split, chosen in splits.items()}
   fingerprint = folders.fingerprint(source, files, full, channels, counts)
 
-  def make(level: int, data_dir: epath.Path, reader: Reader | None):
+  def make(resolution: int, data_dir: epath.Path, reader: Reader | None):
     return builders.ImageFolder(
-      name, level, data_dir, files=splits, full=full, channels=channels,
+      name, resolution, data_dir, files=splits, full=full, channels=channels,
       fingerprint=fingerprint, reader=reader,
     )  # fmt: skip
 
-  return Plan(name, builders.levels(full), fingerprint, make)
+  return Plan(name, builders.pyramid(full), fingerprint, make)

@@ -1,12 +1,11 @@
-"""`alae prepare`: makes TFDS datasets, one per resolution.
+"""Makes TFDS datasets, one per resolution.
 
-The levels are made in data_dir/NAME.unfinished, or in this machine's cache
-where data_dir is remote, and moved into place when all of them are whole. A run
-that was interrupted takes up the levels it had finished, if they were made of
+They are made in data_dir/NAME.unfinished, or in this machine's cache where
+data_dir is remote, and moved into place when all of them are whole. A run that
+was interrupted takes up the resolutions it had finished, if they were made of
 the same images in the same way.
 """
 
-import argparse
 import contextlib
 import io
 
@@ -17,9 +16,7 @@ from etils import epath
 from tensorflow_datasets.core.download import download_manager, util
 
 from alae_jax import storage
-from alae_jax.data import builder as builders
-from alae_jax.data import datasets as sources
-from alae_jax.data import remote
+from alae_jax.data import builders, datasets, remote
 from alae_jax.data.plans import Plan, Reader, make_plan
 from alae_jax.errors import UserError
 
@@ -46,10 +43,10 @@ def prepare(
     test_images: a folder's count of test images, or their part of all
       between 0 and 1; by default a tenth, at most 10,000.
     channels: a folder's 3 (RGB, the default) or 1 (grey).
-    overwrite: replace levels that are there already.
+    overwrite: replace resolutions that are there already.
 
   Returns:
-    The folders of the levels, the full one first.
+    The folders of the resolutions, the full one first.
 
   Raises:
     UserError: the arguments or the files are not right, or other data is
@@ -59,72 +56,48 @@ def prepare(
   return _carry_out(plan, storage.locate(data_dir), overwrite)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-  """Adds the command's arguments to a parser."""
-  add = parser.add_argument
-  add('name', help='mnist, fashion_mnist, or a name for a folder of images')
-  add('--source', help='folder of images, or of the four MNIST IDX files')
-  add('--data_dir', default='data', help='for datasets (default: data)')
-  add('--resolution', type=int, help='full resolution, a power of two')
-  add('--test_images', type=float, help='test images: a count, or a part < 1')
-  add('--channels', type=int, choices=(1, 3), help='1 grey, 3 RGB (default)')
-  add('--overwrite', action='store_true', help='replace what is there')
-
-
-def run(args: argparse.Namespace) -> None:
-  """Runs the command, and prints a line per level."""
-  for path in prepare(**{
-    key: getattr(args, key)
-    for key in (
-      'name', 'source', 'data_dir', 'resolution', 'test_images', 'channels',
-      'overwrite',
-    )
-  }):  # fmt: skip
-    splits = tfds.builder_from_directory(path).info.splits
-    counts = ', '.join(f'{s.num_examples} {n}' for n, s in splits.items())
-    print(f'{path}: {counts} images')
-
-
 def _carry_out(
   plan: Plan, data_dir: epath.Path, overwrite: bool
 ) -> list[epath.Path]:
-  """Makes the levels that are missing, then moves them into place."""
+  """Makes the resolutions that are missing, then moves them into place."""
   workplace = remote.workplace(data_dir)
   staging = workplace / f'{plan.name}.unfinished'
-  there = {} if overwrite else sources.available(plan.name, data_dir)
+  there = {} if overwrite else datasets.available(plan.name, data_dir)
   _refuse_other_data(plan.name, plan.fingerprint, there)
-  missing = [level for level in plan.levels if level not in there]
+  missing = [
+    resolution for resolution in plan.resolutions if resolution not in there
+  ]
   _clear(plan, staging)
-  for level in missing:
-    _make_level(plan, level, staging, workplace, there)
+  for resolution in missing:
+    _make_resolution(plan, resolution, staging, workplace, there)
   if missing:
-    staged = sources.available(plan.name, staging)
+    staged = datasets.available(plan.name, staging)
     made_from = _fingerprint(staged[missing[0]])  # known now, if downloaded
     _refuse_other_data(plan.name, made_from, there)
     _move(plan, staging, data_dir, missing)
-  made = sources.available(plan.name, data_dir)
-  return [made[level] for level in plan.levels]
+  made = datasets.available(plan.name, data_dir)
+  return [made[resolution] for resolution in plan.resolutions]
 
 
 def _refuse_other_data(
   name: str, fingerprint: str | None, there: dict[int, epath.Path]
 ) -> None:
   """Raises UserError if what is there was made of something else."""
-  for level, path in there.items():
+  for resolution, path in there.items():
     if fingerprint not in (None, _fingerprint(path)):
       raise UserError(
-        f"dataset '{name}' is there at {level}x{level} already ({path}), "
-        'made of other images or with other settings; choose another NAME, '
-        'or replace it with --overwrite'
+        f"dataset '{name}' is there at {resolution}x{resolution} already "
+        f'({path}), made of other images or with other settings; choose '
+        'another name, or overwrite it'
       )
 
 
 def _clear(plan: Plan, staging: epath.Path) -> None:
-  """Removes what an interrupted run left, but for levels of this plan."""
+  """Removes what an interrupted run left, but for resolutions of this plan."""
   useful = {
-    str(level)
-    for level, path in sources.available(plan.name, staging).items()
-    if level in plan.levels and _fingerprint(path) == plan.fingerprint
+    str(resolution)
+    for resolution, path in datasets.available(plan.name, staging).items()
+    if resolution in plan.resolutions and _fingerprint(path) == plan.fingerprint
   }
   folder = staging / plan.name
   for path in folder.iterdir() if folder.exists() else ():
@@ -132,26 +105,26 @@ def _clear(plan: Plan, staging: epath.Path) -> None:
       path.rmtree() if path.is_dir() else path.unlink()
 
 
-def _make_level(
+def _make_resolution(
   plan: Plan,
-  level: int,
+  resolution: int,
   staging: epath.Path,
   workplace: epath.Path,
   there: dict[int, epath.Path],
 ) -> None:
-  """Makes one level in the staging folder, unless it is whole there."""
-  staged = sources.available(plan.name, staging)
-  if level in staged:
+  """Makes one resolution in the staging folder, unless it is whole there."""
+  staged = datasets.available(plan.name, staging)
+  if resolution in staged:
     return
-  full = (there | staged).get(plan.levels[0])
-  reader = _reader(full) if full and level != plan.levels[0] else None
-  builder = plan.make(level, staging, reader)
+  full = (there | staged).get(plan.resolutions[0])
+  reader = _reader(full) if full and resolution != plan.resolutions[0] else None
+  builder = plan.make(resolution, staging, reader)
   downloads = staging if plan.fingerprint else workplace  # kept for next time
   _download_and_prepare(builder, downloads / 'downloads')
 
 
 def _download_and_prepare(
-  builder: builders.Level, download_dir: epath.Path
+  builder: builders.ResolutionBuilder, download_dir: epath.Path
 ) -> None:
   """Runs TFDS without its progress bars and its messages; ours are shown."""
   try:
@@ -164,7 +137,7 @@ def _download_and_prepare(
     reason = type(error).__name__
     raise UserError(
       f'cannot download {builder.name} ({reason}); get its four IDX files '
-      f'elsewhere and give their folder: --source FOLDER'
+      f'elsewhere and give their folder as the source'
     ) from error
   except download_manager.NonMatchingChecksumError as error:
     raise UserError(
@@ -174,39 +147,39 @@ def _download_and_prepare(
 
 
 def _reader(directory: epath.Path) -> Reader:
-  """Reads the full level, whose pixels the lower levels average."""
-  opened: dict[str, sources.DatasetSource] = {}
+  """Reads the full resolution, whose pixels the lower resolutions average."""
+  opened: dict[str, datasets.PreparedDataset] = {}
 
   def read(split: str, index: int) -> np.ndarray:
     if split not in opened:
-      opened[split] = sources.DatasetSource(directory, split)
+      opened[split] = datasets.PreparedDataset(directory, split)
     return opened[split][index]['image']
 
   return read
 
 
 def _move(
-  plan: Plan, staging: epath.Path, data_dir: epath.Path, levels: list[int]
+  plan: Plan, staging: epath.Path, data_dir: epath.Path, resolutions: list[int]
 ) -> None:
-  """Moves whole levels into place, in the stead of any that do not match.
+  """Moves whole resolutions into place, in the stead of any that do not match.
 
-  A level of another pyramid must not stay beside the new ones, even at a
+  A resolution of another pyramid must not stay beside the new ones, even at a
   resolution that is not made now.
   """
-  staged = sources.available(plan.name, staging)
+  staged = datasets.available(plan.name, staging)
   new = {_fingerprint(path) for path in staged.values()}
-  for level, path in sources.available(plan.name, data_dir).items():
-    if level in levels or _fingerprint(path) not in new:
+  for resolution, path in datasets.available(plan.name, data_dir).items():
+    if resolution in resolutions or _fingerprint(path) not in new:
       _remove(path.parent)
-  for level in levels:
-    target = data_dir / plan.name / str(level)
+  for resolution in resolutions:
+    target = data_dir / plan.name / str(resolution)
     target.mkdir(parents=True, exist_ok=True)
-    remote.move(staged[level], target / staged[level].name)
+    remote.move(staged[resolution], target / staged[resolution].name)
   _remove(staging)
 
 
 def _fingerprint(directory: epath.Path) -> str | None:
-  """Returns what a level was made from; None for a dataset not ours."""
+  """Returns what a resolution was made from; None for a dataset not ours."""
   return tfds.builder_from_directory(directory).info.metadata.get('fingerprint')
 
 

@@ -1,40 +1,15 @@
-"""`alae export`: a trained model in the formats of others."""
-
-import argparse
+"""A trained model in the formats of others."""
 
 import jax
 import numpy as np
 
 from alae_jax import storage
 from alae_jax.errors import UserError
+from alae_jax.formats.release import KINDS
 from alae_jax.formats.release_file import write_release_checkpoint
 from alae_jax.inference.loading import load_state
 
-_FILE = 'model.pth'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-  """The arguments of `alae export`."""
-  parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
-  parser.add_argument(
-    '--format',
-    required=True,
-    choices=('release',),
-    help=f"release: {_FILE}, a checkpoint that the authors' PyTorch release "
-    'loads, with the live and the EMA networks (float64, so that `alae '
-    'import` gives back every bit)',
-  )
-  parser.add_argument(
-    '--out',
-    required=True,
-    metavar='DIR',
-    help='a folder; nothing in it is overwritten',
-  )
-
-
-def run(args: argparse.Namespace) -> None:
-  """`alae export`: writes the file and names it."""
-  print(f'wrote {export_release(args.workdir, args.out)}')
+FILE = 'model.pth'
 
 
 def export_release(workdir: str, out: str) -> str:
@@ -52,13 +27,13 @@ def export_release(workdir: str, out: str) -> str:
       file, or PyTorch is missing.
   """
   folder = storage.locate(out)
-  path = folder / _FILE
+  path = folder / FILE
   if folder.exists() and not folder.is_dir():
-    raise UserError(f'--out {out} is a file: name a folder')
+    raise UserError(f'out {out} is a file: name a folder')
   if path.exists():
-    raise UserError(f'{path} exists: name another --out')
+    raise UserError(f'{path} exists: name another folder')
   stored = load_state(workdir)
-  if stored.config.model.kind != 'style':
+  if stored.config.model.kind not in KINDS:
     raise UserError(
       f'{workdir} holds an {stored.config.model.kind} model: '
       'the release has a layout for StyleALAE alone'

@@ -1,6 +1,5 @@
-"""`alae import`: a checkpoint of the authors' release becomes a run folder."""
+"""A checkpoint of the authors' release becomes a run folder."""
 
-import argparse
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -21,54 +20,11 @@ from alae_jax.formats.release_file import (
 from alae_jax.models.networks import build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
-from alae_jax.runs.folder import RunFolder, open_folder, write_config
+from alae_jax.runs.folder import RunFolder, write_config
 from alae_jax.runs.optimizer import init_optimizer
 
 # What the tensors or the import itself settle.
 _FIXED = ('model.', 'growth.')
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-  """The arguments of `alae import`, besides --config.field=value."""
-  parser.add_argument(
-    'checkpoint',
-    metavar='CHECKPOINT.pth',
-    help="a file of the authors' PyTorch release, fully grown; nothing in "
-    'it is run',
-  )
-  parser.add_argument(
-    '--workdir',
-    required=True,
-    metavar='DIR',
-    help='the run folder to make, local or remote (gs://...)',
-  )
-  parser.add_argument(
-    '--weights',
-    choices=('ema', 'live'),
-    default='ema',
-    help='what the model uses by default: the moving average or the networks '
-    'as trained; the folder keeps both (%(default)s)',
-  )
-  parser.add_argument_group(
-    'config',
-    '--config.section.field=value sets a field of the new run, as '
-    '--config.data.name=celebahq or --config.train.batch_size=16',
-  )
-
-
-def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
-  """`alae import`: makes the folder and says how to use it."""
-  workdir = args.workdir
-  config = import_checkpoint(args.checkpoint, workdir, args.weights, overrides)
-  print(open_folder(workdir).log.read_text().strip())
-  print(f"in Python:  alae_jax.load('{workdir}')")
-  unnamed = config.data.name == config_lib.UNNAMED
-  print(
-    f'train on:   alae train --config={workdir}/config.json '
-    f'--workdir={workdir}'
-    + ' --config.data.name=NAME --config.data.data_dir=DIR'
-    * unnamed
-  )
 
 
 def import_checkpoint(
@@ -181,9 +137,9 @@ def _check_leaf(leaf: jax.Array, wanted: jax.ShapeDtypeStruct) -> None:
 
 def _check_empty(path: epath.Path) -> None:
   if path.exists() and not path.is_dir():
-    raise UserError(f'--workdir {path} is a file: name a folder')
+    raise UserError(f'workdir {path} is a file: name a folder')
   if path.exists() and any(path.iterdir()):
-    raise UserError(f'--workdir {path} is not empty: name a new folder')
+    raise UserError(f'workdir {path} is not empty: name a new folder')
 
 
 def _write(

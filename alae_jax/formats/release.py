@@ -22,6 +22,8 @@ from alae_jax.errors import UserError
 Tensors = dict[str, np.ndarray]
 Model = Mapping[str, Any]  # the fields that `infer_architecture` returns
 
+KINDS = ('style',)  # of models that the release has a layout for
+
 _MEAN_W = 'dlatent_avg/buff'
 _NETWORKS = ('discriminator', 'generator', 'mapping_tl', 'mapping_fl')
 _BLUR = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32) / 16
@@ -71,7 +73,7 @@ def infer_architecture(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
   w_dim, z_dim = _shape(tensors, 'mapping_fl/map_blocks.0.fc.weight', 2)
   last = f'discriminator/encode_block.{levels - 1}.conv_2.weight'
   model = {
-    'kind': 'style',
+    'kind': KINDS[0],
     'levels': levels,
     'base_channels': base,
     'max_channels': _shape(tensors, last, 4)[0],

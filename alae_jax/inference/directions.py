@@ -5,17 +5,85 @@ or of the classifier's score.
 """
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
+import jax
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 
-from alae_jax.models.networks import Params
+from alae_jax.inference.model import Model
+
+# name -> direction [w_dim], and what is known of it
+Found = dict[str, tuple[np.ndarray, dict[str, Any]]]
 
 # With fewer codes of a class none are set aside to test the classifier on.
 _ENOUGH_TO_TEST = 5
+
+
+def from_labels(
+  codes: np.ndarray, contrasts: Mapping[str, np.ndarray]
+) -> Found:
+  """One direction for each contrast, see `classify` and `labels.contrasts`.
+
+  Args:
+    codes: [N, w_dim].
+    contrasts: bool [N] by name.
+  """
+  found: Found = {}
+  for name, positive in contrasts.items():
+    direction, accuracies = classify(codes, positive)
+    facts = {'positive': int(positive.sum()), 'images': len(positive)}
+    found[name] = direction, accuracies | facts
+  return found
+
+
+def from_components(model: Model, number: int, samples: int = 10_000) -> Found:
+  """Principal components of w, see `principal`.
+
+  Args:
+    model: whose F draws codes.
+    number: of directions, at most.
+    samples: codes drawn.
+  """
+  codes = drawn_codes(model, samples)
+  vectors, shares = principal(codes, min(number, *codes.shape))
+  return {
+    f'pca_{i}': (vector, {'share_of_variance': float(share)})
+    for i, (vector, share) in enumerate(zip(vectors, shares, strict=True))
+  }
+
+
+def from_weights(
+  model: Model, first: int, end: int, number: int, samples: int = 10_000
+) -> Found:
+  """What moves the styles of some layers of G most, see `factorise`.
+
+  Args:
+    model: whose G and F are looked at.
+    first: layer to begin with.
+    end: layer after the last.
+    number: of directions, at most.
+    samples: codes drawn, for the scale.
+  """
+  vectors, values = factorise(
+    model.style_weights(first, end),
+    drawn_codes(model, samples),
+    min(number, model.w_dim),
+  )
+  return {
+    f'sefa_{i}': (vector, {'eigenvalue': float(value)})
+    for i, (vector, value) in enumerate(zip(vectors, values, strict=True))
+  }
+
+
+def drawn_codes(model: Model, samples: int) -> np.ndarray:
+  """F(z) of fixed z: [samples, w_dim]."""
+  z = jax.random.normal(jax.random.key(0), (samples, model.z_dim))
+  return model.map(z)
 
 
 def classify(
@@ -94,26 +162,6 @@ def factorise(
   values, vectors = np.linalg.eigh(weights @ weights.T)
   best = np.argsort(values)[::-1][:number]
   return in_deviations(_signed(vectors.T[best]), codes), values[best]
-
-
-def style_weights(generator: Params, first: int, end: int) -> np.ndarray:
-  """The style weights of a StyleALAE's G on layers first to end - 1.
-
-  Args:
-    generator: parameters of G.
-    first: layer to begin with.
-    end: layer after the last.
-
-  Returns:
-    [w_dim, outputs]; every layer has the same gain, so it is left out.
-  """
-  layers = [
-    generator[f'block_{i // 2}'][f'layer_{i % 2 + 1}']
-    for i in range(first, end)
-  ]
-  return np.concatenate(
-    [np.asarray(layer['style']['kernel']) for layer in layers], axis=1
-  )
 
 
 def in_deviations(directions: np.ndarray, codes: np.ndarray) -> np.ndarray:

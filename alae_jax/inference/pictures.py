@@ -67,3 +67,30 @@ def write_png(path: epath.Path, image: np.ndarray) -> None:
 def write_grid(path: epath.Path, images: np.ndarray, columns: int) -> None:
   """Writes uint8 [N, H, W, C] as one PNG, small images enlarged."""
   write_png(path, grid(enlarge(images), columns))
+
+
+def mixing_table(
+  heads: np.ndarray, cells: np.ndarray, columns: int
+) -> np.ndarray:
+  """The cells with sources above and destinations to the left.
+
+  Args:
+    heads: uint8 [S + D, H, W, C], sources first.
+    cells: uint8 [D * S, H, W, C].
+    columns: S.
+
+  Returns:
+    uint8 [(D + 1) * (S + 1), H, W, C], row by row.
+  """
+  rows = cells.reshape(-1, columns, *cells.shape[1:])
+  rows = np.concatenate([heads[columns:, None], rows], axis=1)
+  corner = np.full_like(heads[:1], BACKGROUND)
+  return np.concatenate(
+    [corner, heads[:columns], rows.reshape(-1, *cells.shape[1:])]
+  )
+
+
+def frames(images: np.ndarray, steps: int) -> list[np.ndarray]:
+  """A frame for each step, with all points in a row."""
+  rows = enlarge(images).reshape(-1, steps, *enlarge(images[:1]).shape[1:])
+  return [grid(rows[:, i], len(rows)) for i in range(steps)]

@@ -46,8 +46,7 @@ def require_video() -> None:
   """
   if importlib.util.find_spec('imageio_ffmpeg') is None:
     raise UserError(
-      "MP4 needs ffmpeg: pip install 'alae_jax[video]', or give "
-      'another --format'
+      "MP4 needs ffmpeg: pip install 'alae_jax[video]', or give another format"
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from alae_jax.data.datasets import Source, open_source
+from alae_jax.data.datasets import Dataset
 from alae_jax.errors import UserError
+from alae_jax.inference.embedding import open_dataset_of
 from alae_jax.inference.model import Model
 from alae_jax.metrics.probe import check_labels, probe
 
 # Each takes a model, its training images and its test images.
-METRICS: dict[str, Callable[[Model, Source, Source], dict[str, float]]] = {
+METRICS: dict[str, Callable[[Model, Dataset, Dataset], dict[str, float]]] = {
   'probe': probe,
 }
 
@@ -24,7 +25,7 @@ def check_names(names: Sequence[str]) -> None:
       raise UserError(f'no metric {name!r}: there is {", ".join(METRICS)}')
 
 
-def check_fit(names: Sequence[str], source: Source) -> None:
+def check_fit(names: Sequence[str], source: Dataset) -> None:
   """Refuses a metric that cannot be computed on such data.
 
   Raises:
@@ -32,25 +33,6 @@ def check_fit(names: Sequence[str], source: Source) -> None:
   """
   if 'probe' in names:
     check_labels(source)
-
-
-def open_dataset(
-  model: Model, split: str, data_dir: str | None = None
-) -> Source:
-  """The dataset that a model was trained on, at the model's resolution.
-
-  Args:
-    model: of a run.
-    split: 'train' or 'test'.
-    data_dir: where the dataset is now; None for where the config says.
-
-  Raises:
-    UserError: the dataset is not there.
-  """
-  data = model.config.data
-  return open_source(
-    data.name, data_dir or data.data_dir, split, model.resolution
-  )
 
 
 def evaluate(
@@ -61,7 +43,7 @@ def evaluate(
   Args:
     model: of a run.
     names: of metrics.
-    data_dir: see `open_dataset`.
+    data_dir: see `embedding.open_dataset_of`.
 
   Returns:
     Every number by its name.
@@ -71,7 +53,7 @@ def evaluate(
   """
   check_names(names)
   train, test = (
-    open_dataset(model, split, data_dir) for split in ('train', 'test')
+    open_dataset_of(model, split, data_dir) for split in ('train', 'test')
   )
   numbers: dict[str, float] = {}
   for name in names:

@@ -8,19 +8,16 @@ the second.
 
 import functools
 
-import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
-from alae_jax.data.datasets import Source
-from alae_jax.data.pipeline import evaluation_batches
+from alae_jax.data.datasets import Dataset
 from alae_jax.errors import UserError
+from alae_jax.inference.embedding import embed
 from alae_jax.inference.model import Model
 
-_BATCH_SIZE = 1000
 
-
-def probe(model: Model, train: Source, test: Source) -> dict[str, float]:
+def probe(model: Model, train: Dataset, test: Dataset) -> dict[str, float]:
   """Accuracies on w and, where E has one, on its last hidden layer.
 
   Args:
@@ -54,20 +51,10 @@ def probe(model: Model, train: Source, test: Source) -> dict[str, float]:
   }
 
 
-def check_labels(source: Source) -> None:
+def check_labels(source: Dataset) -> None:
   """Refuses a dataset without labels."""
   if not source.has_labels:
     raise UserError(f'the probe needs labels, and {source.name} has none')
-
-
-def embed(encode, source: Source) -> tuple[np.ndarray, np.ndarray]:
-  """Codes [N, features] and labels [N] of all images, in order."""
-  codes, labels = [], []
-  for batch in evaluation_batches(source, _BATCH_SIZE):
-    mask = batch['mask']
-    codes.append(np.asarray(encode(batch['image']))[mask])
-    labels.append(batch['label'][mask])
-  return np.concatenate(codes), np.concatenate(labels)
 
 
 def nearest_neighbour_accuracy(codes, labels, queries, answers) -> float:

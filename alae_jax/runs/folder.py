@@ -68,11 +68,11 @@ def stored_config(folder: RunFolder) -> ml_collections.ConfigDict | None:
   if folder.config.exists():
     return config_lib.load(folder.config)
   if folder.path.exists() and not folder.path.is_dir():
-    raise UserError(f'--workdir {folder.path} is a file: name a folder')
+    raise UserError(f'workdir {folder.path} is a file: name a folder')
   if folder.checkpoints.exists():
     raise UserError(
       f'{folder.path} has checkpoints but no config.json: put '
-      'it back, or give another --workdir'
+      'it back, or name another folder'
     )
   return None
 

@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 
 from alae_jax import config as config_lib
 from alae_jax import sharding, storage
-from alae_jax.data.datasets import Source, in_memory, open_source
+from alae_jax.data.datasets import Dataset, in_memory, open_dataset
 from alae_jax.data.pipeline import train_batches
 from alae_jax.errors import UserError
 from alae_jax.inference.loading import default_weights, model_of
@@ -119,14 +119,14 @@ def open_run(
   return run, stored is not None
 
 
-def open_level(run: Run, segment: Segment, split: str) -> Source:
+def open_level(run: Run, segment: Segment, split: str) -> Dataset:
   """The images of a segment's resolution.
 
   Raises:
     UserError: there are none, or they have other channels than the model.
   """
   data, model = run.config.data, run.config.model
-  source = open_source(
+  source = open_dataset(
     data.name, data.data_dir, split, run.networks.resolutions[segment.level]
   )
   if source.channels != model.channels:

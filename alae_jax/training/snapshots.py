@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from alae_jax.data.datasets import Source
+from alae_jax.data.datasets import Dataset
 from alae_jax.inference import pictures
 from alae_jax.inference.model import Model
 from alae_jax.ops.pixels import to_uint8
@@ -19,7 +19,7 @@ class Snapshots:
     columns: of a grid; it has as many rows.
   """
 
-  def __init__(self, folder: RunFolder, source: Source, seed: int):
+  def __init__(self, folder: RunFolder, source: Dataset, seed: int):
     """Chooses latents and images, the same ones whenever it is made.
 
     Args:

@@ -12,8 +12,7 @@ import pytest
 from etils import epath
 
 from alae_jax import cli, storage
-from alae_jax.data import datasets as sources
-from alae_jax.data import prepare, remote
+from alae_jax.data import datasets, prepare, remote
 from alae_jax.errors import UserError
 from alae_jax.inference import loading
 from alae_jax.runs import records
@@ -22,8 +21,12 @@ from alae_jax.runs.folder import open_folder
 from alae_jax.training import loop
 from tests.support import bucket as bucket_lib
 from tests.support import example_data
-from tests.support.runs import assert_identical, final_state, make_tiny_config
-from tests.training.test_loop import stop_after
+from tests.support.runs import (
+  assert_identical,
+  final_state,
+  make_tiny_config,
+  stop_after,
+)
 
 
 @pytest.fixture(scope='module')
@@ -133,7 +136,7 @@ def photos(tmp_path):
 
 
 def read_all(name, data_dir, resolution, split='train'):
-  source = sources.open_source(name, data_dir, split, resolution)
+  source = datasets.open_dataset(name, data_dir, split, resolution)
   return source.batch(range(len(source)))['image']
 
 
@@ -213,7 +216,7 @@ def test_an_upload_that_was_killed_is_no_dataset_and_goes_on(
     with pytest.raises(Killed):
       prepare.prepare('noise', photos, far)
   with pytest.raises(UserError, match='no dataset'):
-    sources.open_source('noise', far, 'train', 16)
+    datasets.open_dataset('noise', far, 'train', 16)
   assert prepare.prepare('noise', photos, far)
   assert read_all('noise', far, 16).shape[1:] == (16, 16, 3)
 

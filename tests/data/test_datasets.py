@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from alae_jax.data import datasets as sources
-from alae_jax.data import digits, prepare
+from alae_jax.data import datasets, digits, prepare
 from alae_jax.errors import UserError
 from tests.support.example_data import random_mnist, write_images, write_mnist
 
@@ -24,8 +23,8 @@ def data_dir(tmp_path_factory, data):
 
 
 def test_the_digits_are_there_without_data():
-  train = sources.open_source('digits', 'absent', 'train', 8)
-  test = sources.open_source('digits', 'absent', 'test', 8)
+  train = datasets.open_dataset('digits', 'absent', 'train', 8)
+  test = datasets.open_dataset('digits', 'absent', 'test', 8)
   assert [len(train), len(test)] == [1500, 297]
   assert (train.resolution, train.channels, train.num_classes) == (8, 1, 10)
   assert train[0]['image'].shape == (8, 8, 1)
@@ -45,7 +44,7 @@ def test_the_digits_split_is_balanced():
 
 
 def test_a_prepared_dataset(data_dir, data):
-  source = sources.open_source('mnist', data_dir, 'test', 28)
+  source = datasets.open_dataset('mnist', data_dir, 'test', 28)
   assert (source.name, source.resolution, source.channels) == ('mnist', 28, 1)
   assert source.has_labels
   assert source.num_classes == 10
@@ -59,7 +58,7 @@ def test_a_prepared_dataset(data_dir, data):
 
 
 def test_a_dataset_without_labels(data_dir):
-  source = sources.open_source('cats', data_dir, 'train', 4)
+  source = datasets.open_dataset('cats', data_dir, 'train', 4)
   assert not source.has_labels
   assert source.num_classes is None
   assert source.channels == 3
@@ -68,7 +67,7 @@ def test_a_dataset_without_labels(data_dir):
 
 
 def test_one_by_one_and_many_at_once_agree(data_dir):
-  source = sources.open_source('mnist', data_dir, 'train', 28)
+  source = datasets.open_dataset('mnist', data_dir, 'train', 28)
   indices = [3, 599, 0, 3]
   batch = source.batch(np.asarray(indices))
   assert batch['image'].dtype == np.uint8
@@ -83,9 +82,9 @@ def test_one_by_one_and_many_at_once_agree(data_dir):
 @pytest.mark.parametrize('name', ['mnist', 'cats'])
 def test_in_memory_changes_nothing_but_speed(data_dir, name):
   resolution = {'mnist': 28, 'cats': 8}[name]
-  source = sources.open_source(name, data_dir, 'train', resolution)
-  decoded = sources.in_memory(source)
-  assert isinstance(decoded, sources.ArraySource)
+  source = datasets.open_dataset(name, data_dir, 'train', resolution)
+  decoded = datasets.in_memory(source)
+  assert isinstance(decoded, datasets.ArrayDataset)
   assert len(decoded) == len(source)
   for attribute in ('name', 'resolution', 'channels', 'num_classes'):
     assert getattr(decoded, attribute) == getattr(source, attribute)
@@ -96,11 +95,11 @@ def test_in_memory_changes_nothing_but_speed(data_dir, name):
 
 
 def test_in_memory_keeps_within_its_limit(data_dir):
-  source = sources.open_source('mnist', data_dir, 'train', 28)
-  assert sources.in_memory(source, 600 * 28 * 28 - 1) is source
-  decoded = sources.in_memory(source, 600 * 28 * 28)
+  source = datasets.open_dataset('mnist', data_dir, 'train', 28)
+  assert datasets.in_memory(source, 600 * 28 * 28 - 1) is source
+  decoded = datasets.in_memory(source, 600 * 28 * 28)
   assert decoded is not source
-  assert sources.in_memory(decoded, 0) is decoded
+  assert datasets.in_memory(decoded, 0) is decoded
 
 
 @pytest.mark.parametrize(
@@ -135,10 +134,10 @@ def test_what_is_missing_is_told_with_the_command(
   data_dir, name, resolution, message
 ):
   with pytest.raises(UserError) as caught:
-    sources.open_source(name, data_dir, 'train', resolution)
+    datasets.open_dataset(name, data_dir, 'train', resolution)
   assert message in str(caught.value).replace(str(data_dir), 'DIR')
 
 
 def test_a_wrong_split_is_refused(data_dir):
   with pytest.raises(UserError, match="split 'valid' is not one of train"):
-    sources.open_source('mnist', data_dir, 'valid', 28)
+    datasets.open_dataset('mnist', data_dir, 'valid', 28)

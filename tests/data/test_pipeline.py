@@ -4,8 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from alae_jax.data import datasets as sources
-from alae_jax.data import pipeline, prepare
+from alae_jax.data import datasets, pipeline, prepare
 from alae_jax.errors import UserError
 from tests.support.example_data import write_images
 
@@ -17,7 +16,7 @@ def source():
   """Fifty images whose label, and every pixel, is their index."""
   index = np.arange(SIZE)
   image = np.broadcast_to(index[:, None, None, None], (SIZE, 4, 4, 1))
-  return sources.ArraySource('fifty', image.astype(np.uint8), index, SIZE)
+  return datasets.ArrayDataset('fifty', image.astype(np.uint8), index, SIZE)
 
 
 def _take(source, count, seed=0, batch_size=8, **options):
@@ -57,7 +56,7 @@ def test_batches_larger_than_the_data_run_through_epochs(source):
 
 @pytest.mark.parametrize('size', [1, 2, 3, 4, 5, 7, 17])
 def test_tiny_data_is_shuffled_whole(source, size):
-  tiny = sources.ArraySource('tiny', **source.batch(range(size)))
+  tiny = datasets.ArrayDataset('tiny', **source.batch(range(size)))
   for epoch in _take(tiny, 5, batch_size=size):
     assert sorted(epoch) == list(range(size))
 
@@ -115,7 +114,7 @@ def test_batches_that_cannot_be_shared_are_refused(source):
 
 
 def test_no_images_are_refused(source):
-  empty = sources.ArraySource('empty', **source.batch(range(0)))
+  empty = datasets.ArrayDataset('empty', **source.batch(range(0)))
   with pytest.raises(UserError, match="'empty' has no images"):
     pipeline.train_batches(empty, 0, 4)
 
@@ -135,10 +134,10 @@ def test_closing_stops_the_threads(source):
 def test_from_files_and_from_memory_is_the_same_stream(tmp_path):
   write_images(tmp_path / 'pictures', count=12, side=4)
   prepare.prepare('cats', tmp_path / 'pictures', tmp_path, test_images=0)
-  files = sources.open_source('cats', tmp_path, 'train', 4)
+  files = datasets.open_dataset('cats', tmp_path, 'train', 4)
   streams = [
     pipeline.train_batches(s, 3, 5, start=7)
-    for s in (files, sources.in_memory(files))
+    for s in (files, datasets.in_memory(files))
   ]
   for _, one, two in zip(range(9), *streams, strict=False):
     assert set(one) == {'image'}

@@ -1,4 +1,3 @@
-import argparse
 import functools
 import http.server
 import json
@@ -12,9 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import checksums
 
-from alae_jax.data import builder as builders
-from alae_jax.data import datasets as sources
-from alae_jax.data import images, prepare
+from alae_jax.data import builders, datasets, images, prepare
 from alae_jax.errors import UserError
 from tests.support.example_data import (
   SHARED,
@@ -25,7 +22,7 @@ from tests.support.example_data import (
 
 
 def _arrays(name, data_dir, split, resolution):
-  source = sources.open_source(name, data_dir, split, resolution)
+  source = datasets.open_dataset(name, data_dir, split, resolution)
   return source.batch(range(len(source)))
 
 
@@ -50,7 +47,7 @@ def test_mnist_padded_to_32_and_its_levels(tmp_path):
   data = random_mnist(train=12, test=3)
   write_mnist(tmp_path / 'idx', data, zipped=False)
   prepare.prepare('fashion_mnist', tmp_path / 'idx', tmp_path, resolution=32)
-  assert set(sources.available('fashion_mnist', tmp_path)) == {32, 16, 8, 4}
+  assert set(datasets.available('fashion_mnist', tmp_path)) == {32, 16, 8, 4}
   for resolution in (32, 16, 8, 4):
     got = _arrays('fashion_mnist', tmp_path, 'train', resolution)
     wanted = [_padded(image, resolution) for image in data['train']['image']]
@@ -62,7 +59,7 @@ def test_both_forms_of_mnist_live_together(tmp_path):
   write_mnist(tmp_path / 'idx', random_mnist(train=4, test=2))
   for resolution in (28, 32, None):
     prepare.prepare('mnist', tmp_path / 'idx', tmp_path, resolution)
-  assert set(sources.available('mnist', tmp_path)) == {28, 32, 16, 8, 4}
+  assert set(datasets.available('mnist', tmp_path)) == {28, 32, 16, 8, 4}
 
 
 def test_our_mnist_is_not_in_tfds_registry():
@@ -113,7 +110,7 @@ def test_all_sorts_of_images_in_one_folder(tmp_path):
   assert got.shape == (3, 8, 8, 1)
   np.testing.assert_array_equal(got[:, 0, 0, 0], [50, 2, 255])
   with pytest.raises(UserError, match='no test images, only train'):
-    sources.open_source('mixed', tmp_path, 'test', 8)
+    datasets.open_dataset('mixed', tmp_path, 'test', 8)
 
 
 def test_a_broken_file_stops_it_by_name_and_leaves_nothing(tmp_path):
@@ -122,18 +119,18 @@ def test_a_broken_file_stops_it_by_name_and_leaves_nothing(tmp_path):
   broken.write_bytes(broken.read_bytes()[:150])
   with pytest.raises(UserError, match=r'cannot read .*03\.png'):
     prepare.prepare('pictures', tmp_path / 'pictures', tmp_path)
-  assert not sources.available('pictures', tmp_path)
+  assert not datasets.available('pictures', tmp_path)
 
 
 def _interrupt_at(monkeypatch, resolution, image):
-  encode = builders.Level._encode
+  encode = builders.ResolutionBuilder._encode
 
   def interrupted(self, split, index):
     if self.resolution == resolution and index == image:
       raise KeyboardInterrupt
     return encode(self, split, index)
 
-  monkeypatch.setattr(builders.Level, '_encode', interrupted)
+  monkeypatch.setattr(builders.ResolutionBuilder, '_encode', interrupted)
 
 
 def test_an_interruption_leaves_nothing_that_reads_as_whole(
@@ -147,10 +144,10 @@ def test_an_interruption_leaves_nothing_that_reads_as_whole(
     _interrupt_at(patch, resolution=4, image=7)
     with pytest.raises(KeyboardInterrupt):
       run()
-  assert not sources.available('pictures', tmp_path)
+  assert not datasets.available('pictures', tmp_path)
   _interrupt_at(monkeypatch, resolution=8, image=0)  # already whole: not made
   run()
-  assert set(sources.available('pictures', tmp_path)) == {8, 4}
+  assert set(datasets.available('pictures', tmp_path)) == {8, 4}
   assert not (tmp_path / 'pictures.unfinished').exists()
 
 
@@ -185,7 +182,7 @@ def test_half_a_dataset_left_by_a_kill_does_not_count(tmp_path):
   write_mnist(tmp_path / 'idx', random_mnist(train=4, test=2))
   made = prepare.prepare('mnist', tmp_path / 'idx', tmp_path)[0]
   made.rename(made.with_name('incomplete.9G0PPW_1.0.0'))
-  assert not sources.available('mnist', tmp_path)
+  assert not datasets.available('mnist', tmp_path)
 
 
 def test_what_is_there_is_not_overwritten_unasked(tmp_path):
@@ -195,9 +192,9 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path):
   prepare.prepare('mnist', tmp_path / 'one', tmp_path)  # the same: no error
   with pytest.raises(UserError, match=r'28x28 already.*--overwrite'):
     prepare.prepare('mnist', tmp_path / 'two', tmp_path)
-  assert len(sources.open_source('mnist', tmp_path, 'train', 28)) == 4
+  assert len(datasets.open_dataset('mnist', tmp_path, 'train', 28)) == 4
   prepare.prepare('mnist', tmp_path / 'two', tmp_path, overwrite=True)
-  assert len(sources.open_source('mnist', tmp_path, 'train', 28)) == 5
+  assert len(datasets.open_dataset('mnist', tmp_path, 'train', 28)) == 5
 
 
 def test_overwriting_leaves_no_level_of_the_old_pyramid(tmp_path):
@@ -209,7 +206,7 @@ def test_overwriting_leaves_no_level_of_the_old_pyramid(tmp_path):
   with pytest.raises(UserError, match='with other settings'):
     run(resolution=8)
   run(resolution=8, overwrite=True)
-  assert set(sources.available('pictures', tmp_path)) == {8, 4}
+  assert set(datasets.available('pictures', tmp_path)) == {8, 4}
 
 
 @pytest.mark.parametrize(
@@ -278,7 +275,7 @@ def test_mnist_is_downloaded_and_checked(tmp_path, monkeypatch, mirror):
   infos = _checksums(mirror)
   monkeypatch.setattr(builders.Mnist, 'url_infos', infos)
   prepare.prepare('mnist', data_dir=tmp_path)
-  assert len(sources.open_source('mnist', tmp_path, 'test', 28)) == 3
+  assert len(datasets.open_dataset('mnist', tmp_path, 'test', 28)) == 3
 
 
 def test_a_download_does_not_replace_other_data_unasked(tmp_path, mirror):
@@ -286,14 +283,14 @@ def test_a_download_does_not_replace_other_data_unasked(tmp_path, mirror):
   prepare.prepare('mnist', tmp_path / 'mine', tmp_path)
   with pytest.raises(UserError, match=r'28x28 already'):
     prepare.prepare('mnist', data_dir=tmp_path, resolution=32)
-  assert set(sources.available('mnist', tmp_path)) == {28}
+  assert set(datasets.available('mnist', tmp_path)) == {28}
   prepare.prepare('mnist', data_dir=tmp_path, resolution=32, overwrite=True)
-  assert set(sources.available('mnist', tmp_path)) == {32, 16, 8, 4}
+  assert set(datasets.available('mnist', tmp_path)) == {32, 16, 8, 4}
 
 
 def test_a_file_gone_from_the_mirror_is_told_in_a_line(tmp_path, mirror):
   (mirror / 't10k-labels-idx1-ubyte.gz').unlink()
-  with pytest.raises(UserError, match=r'cannot download mnist.*--source'):
+  with pytest.raises(UserError, match=r'cannot download mnist.*source'):
     prepare.prepare('mnist', data_dir=tmp_path)
 
 
@@ -306,12 +303,12 @@ def test_a_download_with_another_checksum_is_refused(
   path.write_bytes(path.read_bytes() + b'x')
   with pytest.raises(UserError, match='not the published file'):
     prepare.prepare('mnist', data_dir=tmp_path)
-  assert not sources.available('mnist', tmp_path)
+  assert not datasets.available('mnist', tmp_path)
 
 
 def test_offline_it_says_how_to_go_on(tmp_path, monkeypatch):
   monkeypatch.setattr(builders.Mnist, 'url', 'http://127.0.0.1:9/')
-  with pytest.raises(UserError, match=r'cannot download mnist.*--source'):
+  with pytest.raises(UserError, match=r'cannot download mnist.*source'):
     prepare.prepare('mnist', data_dir=tmp_path)
 
 
@@ -320,16 +317,6 @@ def test_every_public_file_has_a_checksum():
     urls = [u for u in builder.url_infos if u.startswith(builder.url)]
     assert len(urls) == 4
     assert all(len(builder.url_infos[url].checksum) == 64 for url in urls)
-
-
-def test_the_command(tmp_path, capsys):
-  write_images(tmp_path / 'pictures', count=10, side=4)
-  parser = argparse.ArgumentParser()
-  prepare.add_arguments(parser)
-  words = f'pictures --source {tmp_path / "pictures"} --data_dir {tmp_path}'
-  prepare.run(parser.parse_args([*words.split(), '--test_images', '2']))
-  wanted = f'{tmp_path}/pictures/4/1.0.0: 8 train, 2 test images\n'
-  assert capsys.readouterr().out == wanted
 
 
 _WITHOUT_TENSORFLOW = """
@@ -346,7 +333,7 @@ PathFinder.find_spec = find_other
 from alae_jax.data import pipeline, prepare, sources
 folder, data_dir = sys.argv[1:]
 prepare.prepare('pictures', folder, data_dir)
-source = sources.open_source('pictures', data_dir, 'train', 4)
+source = datasets.open_dataset('pictures', data_dir, 'train', 4)
 batches = pipeline.train_batches(source, 0, 4)
 print(json.dumps(next(batches)['image'].shape))
 batches.close()
@@ -370,7 +357,7 @@ def test_it_works_with_tensorflow_out_of_reach(tmp_path):
 @pytest.mark.skipif(not (SHARED / 'faces128').is_dir(), reason='no faces here')
 def test_real_faces(tmp_path):
   prepare.prepare('faces', SHARED / 'faces128', tmp_path, test_images=16)
-  assert set(sources.available('faces', tmp_path)) == {128, 64, 32, 16, 8, 4}
+  assert set(datasets.available('faces', tmp_path)) == {128, 64, 32, 16, 8, 4}
   full = _arrays('faces', tmp_path, 'test', 128)['image']
   assert full.shape == (16, 128, 128, 3)
   small = _arrays('faces', tmp_path, 'test', 4)['image']

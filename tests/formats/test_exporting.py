@@ -10,7 +10,7 @@ from alae_jax.formats import exporting
   ('made', 'said'),
   [
     ('out', '--out {out} is a file: name a folder'),
-    ('out/model.pth', '{out}/model.pth exists: name another --out'),
+    ('out/model.pth', '{out}/model.pth exists: name another folder'),
   ],
 )
 def test_nothing_is_loaded_where_nothing_can_be_written(

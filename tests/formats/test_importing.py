@@ -257,7 +257,7 @@ def test_a_failed_import_leaves_nothing(tmp_path, monkeypatch):
   def fail(*_):
     raise OSError('disk full')
 
-  monkeypatch.setattr(importing.runs, 'write_config', fail)
+  monkeypatch.setattr(importing, 'write_config', fail)
   with pytest.raises(OSError, match='disk full'):
     importing.import_checkpoint(
       checkpoints.write(tmp_path), str(tmp_path / 'run')

@@ -52,19 +52,6 @@ def test_factorisation_by_hand():
   np.testing.assert_allclose(vectors, [[0, 2], [1, 0]], atol=1e-6)
 
 
-def test_style_weights_of_some_layers():
-  def block(i):
-    return {
-      f'layer_{j + 1}': {'style': {'kernel': np.full((2, 1), 2 * i + j)}}
-      for j in range(2)
-    }
-
-  generator = {f'block_{i}': block(i) for i in range(3)}
-  np.testing.assert_array_equal(
-    directions.style_weights(generator, 1, 4), [[1, 2, 3]] * 2
-  )
-
-
 def test_a_direction_that_no_code_takes_keeps_its_length():
   w = np.array([[1, 0], [-1, 0]], np.float32)
   np.testing.assert_allclose(

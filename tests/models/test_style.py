@@ -260,3 +260,16 @@ def test_gradients_do_not_depend_on_the_number_of_devices(net, params):
   )(params, x)
   for a, b in zip(*map(jax.tree.leaves, (alone, shared)), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(a).max())
+
+
+def test_style_weights_of_some_layers(net):
+  def block(i):
+    return {
+      f'layer_{j + 1}': {'style': {'kernel': np.full((2, 1), 2 * i + j)}}
+      for j in range(2)
+    }
+
+  generator = {f'block_{i}': block(i) for i in range(3)}
+  np.testing.assert_array_equal(
+    net.style_weights({'generator': generator}, 1, 4), [[1, 2, 3]] * 2
+  )

@@ -8,6 +8,7 @@ from alae_jax.models.networks import build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.folder import open_folder
+from alae_jax.training import hooks
 
 
 def make_tiny_config():
@@ -45,3 +46,15 @@ def final_state(workdir):
 def assert_identical(one, other):
   """Every leaf, to the last bit."""
   jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def stop_after(monkeypatch, images, action):
+  """Makes `action` happen after the step that reaches `images`."""
+  after_step = hooks.Watch.after_step
+
+  def disturbed(self, state, metrics, images_seen, stop):
+    after_step(self, state, metrics, images_seen, stop)
+    if images_seen == images:
+      action()
+
+  monkeypatch.setattr(hooks.Watch, 'after_step', disturbed)

@@ -13,9 +13,13 @@ from alae_jax.inference import loading
 from alae_jax.runs import records
 from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.folder import open_folder
-from alae_jax.training import hooks as watch
 from alae_jax.training import loop
-from tests.support.runs import assert_identical, final_state, make_tiny_config
+from tests.support.runs import (
+  assert_identical,
+  final_state,
+  make_tiny_config,
+  stop_after,
+)
 
 
 @pytest.fixture(scope='module')
@@ -24,18 +28,6 @@ def undisturbed(tmp_path_factory):
   config, workdir = make_tiny_config(), str(tmp_path_factory.mktemp('run'))
   loop.train(config, workdir)
   return final_state(workdir)
-
-
-def stop_after(monkeypatch, images, action):
-  """Makes `action` happen after the step that reaches `images`."""
-  after_step = watch.Watch.after_step
-
-  def disturbed(self, state, metrics, images_seen, stop):
-    after_step(self, state, metrics, images_seen, stop)
-    if images_seen == images:
-      action()
-
-  monkeypatch.setattr(watch.Watch, 'after_step', disturbed)
 
 
 def test_a_run_leaves_what_it_promises(tiny_config, tmp_path):

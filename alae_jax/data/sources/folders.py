@@ -28,12 +28,12 @@ def find_images(source: epath.PathLike) -> list[epath.Path]:
   source = storage.locate(source)
   _refuse_other_kinds(source, [source])
   if not source.is_dir():
-    raise UserError(f'--source {source}: no such folder')
+    raise UserError(f'source {source}: no such folder')
   found = list_images(source)
   if not found:
     _refuse_other_kinds(source, list(_walk(source)))
     kinds = ', '.join(sorted(images.EXTENSIONS))
-    raise UserError(f'--source {source} holds no images ({kinds})')
+    raise UserError(f'source {source} holds no images ({kinds})')
   return found
 
 
@@ -119,7 +119,7 @@ def _refuse_other_kinds(source: epath.Path, files: Sequence[epath.Path]):
     kind = _LATER.get(path.suffix.lower())
     if kind:
       raise UserError(
-        f'--source {source} is {kind}, which cannot be read yet; '
+        f'source {source} is {kind}, which cannot be read yet; '
         'give a folder of images'
       )
 
@@ -131,7 +131,7 @@ def _test_count(total: int, test_images: float | None) -> int:
   count = round(test_images * total if 0 < test_images < 1 else test_images)
   if not 0 <= count < total:
     raise UserError(
-      f'--test_images {test_images} of {total} images leaves none to train '
+      f'test_images {test_images} of {total} images leaves none to train '
       'on; give a smaller count, or a part between 0 and 1'
     )
   return count

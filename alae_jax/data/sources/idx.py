@@ -83,7 +83,7 @@ def find_files(directory: epath.PathLike) -> dict[str, dict[str, epath.Path]]:
   """
   directory = storage.locate(directory)
   if not directory.is_dir():
-    raise UserError(f'--source {directory}: no such folder')
+    raise UserError(f'source {directory}: no such folder')
   return {
     split: {
       'image': _find(directory, f'{stem}-images', 'idx3-ubyte'),
@@ -99,7 +99,7 @@ def _find(directory: epath.Path, stem: str, ending: str) -> epath.Path:
       if path.exists():
         return path
   raise UserError(
-    f'--source {directory} has no {stem}-{ending} (or .gz); it must hold '
+    f'source {directory} has no {stem}-{ending} (or .gz); it must hold '
     'the four IDX files'
   )
 

@@ -4,7 +4,7 @@ The stock ones do. The difference is that these write ArrayRecord files and
 hand TFDS images that are already PNG. Every dataset has one TFDS config per
 resolution, named after it: data_dir/NAME/128/1.0.0.
 
-A level below the full resolution is the box average of the full one
+A resolution below the full one is the box average of it
 (images.box_average), so each is also the 2x2 average of the next.
 """
 
@@ -35,7 +35,7 @@ _UNREGISTERED: dict[str, Any] = {'skip_registration': True}
 Example = dict[str, Any]
 
 
-def levels(full: int) -> tuple[int, ...]:
+def pyramid(full: int) -> tuple[int, ...]:
   """Returns the resolutions prepared with a full one, the full one first.
 
   A power of two has all those below it, down to 4; any other (MNIST's own
@@ -46,7 +46,7 @@ def levels(full: int) -> tuple[int, ...]:
   return tuple(r for r in reversed(RESOLUTIONS) if r <= full)
 
 
-class Level(tfds.core.GeneratorBasedBuilder, **_UNREGISTERED):
+class ResolutionBuilder(tfds.core.GeneratorBasedBuilder, **_UNREGISTERED):
   """What the builders share: one resolution of one dataset.
 
   A subclass says how many images a split has and gives them one by one at
@@ -60,7 +60,7 @@ class Level(tfds.core.GeneratorBasedBuilder, **_UNREGISTERED):
   ]
 
   def __init__(self, resolution: int, data_dir: epath.PathLike):
-    """Names the level; prepares nothing yet."""
+    """Names the resolution; prepares nothing yet."""
     self.resolution = resolution
     super().__init__(data_dir=data_dir, config=str(resolution))
 
@@ -110,13 +110,13 @@ class Level(tfds.core.GeneratorBasedBuilder, **_UNREGISTERED):
     yield from enumerate(bar)
 
   def _encode(self, split: str, index: int) -> Example:
-    """Returns one example at this level's resolution, as PNG."""
+    """Returns one example at this one's resolution, as PNG."""
     example = self._example(split, index)
     image = images.box_average(example['image'], self.resolution)
     return example | {'image': images.encode_png(image)}
 
 
-class Mnist(Level, **_UNREGISTERED):
+class Mnist(ResolutionBuilder, **_UNREGISTERED):
   """MNIST: 28x28 as published, or zero-padded to 32x32 and halved to 4x4."""
 
   channels = 1
@@ -129,7 +129,7 @@ class Mnist(Level, **_UNREGISTERED):
     data_dir: epath.PathLike,
     source: epath.PathLike | None = None,
   ):
-    """Makes one level.
+    """Makes one resolution.
 
     Args:
       resolution: 28, or one of 32, 16, 8, 4.
@@ -194,7 +194,7 @@ class FashionMnist(Mnist, **_UNREGISTERED):
   url = 'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/'
 
 
-class ImageFolder(Level, **_UNREGISTERED):
+class ImageFolder(ResolutionBuilder, **_UNREGISTERED):
   """Any images: cropped to the central square, resized, in sorted order."""
 
   def __init__(
@@ -209,17 +209,17 @@ class ImageFolder(Level, **_UNREGISTERED):
     fingerprint: str = '',
     reader: Callable[[str, int], np.ndarray] | None = None,
   ):
-    """Makes one level.
+    """Makes one resolution.
 
     Args:
       name: the dataset's name.
-      resolution: this level's.
+      resolution: this one's.
       data_dir: where datasets are kept.
       files: the image files of each split that has any.
-      full: the full resolution, of which this level is the box average.
+      full: the full resolution, of which this one is the box average.
       channels: 3 (RGB) or 1 (grey).
       fingerprint: a hash of the files and of how they are treated.
-      reader: (split, index) -> uint8 [full, full, C], where the full level
+      reader: (split, index) -> uint8 [full, full, C], where the full resolution
         is already there to read; None: read the files.
     """
     self.name = name

@@ -8,12 +8,16 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from alae_jax import storage
-from alae_jax.commands import latents
+from alae_jax.data.datasets import Subset
 from alae_jax.errors import UserError
+from alae_jax.inference.embedding import embed, open_dataset_of
 from alae_jax.inference.model import Model
-from alae_jax.metrics.evaluate import open_dataset
+from alae_jax.inference.user_images import Pictures
 
-_AT_ONCE = 256  # images in memory
+
+class Unlabelled(UserError):
+  """The dataset has no labels; other ones may be given."""
+
 
 # name of an attribute -> its value for each image, [N]
 Attributes = Mapping[str, np.ndarray]
@@ -39,11 +43,8 @@ def codes_of_csv(path: str, model: Model) -> tuple[np.ndarray, Attributes]:
   for (line, _), file in zip(rows, files, strict=True):
     if not file.exists():
       raise UserError(f'{path}: line {line}: {file}: no such file')
-  codes = [
-    model.encode(latents.read_pictures(files[i : i + _AT_ONCE], model))
-    for i in range(0, len(files), _AT_ONCE)
-  ]
-  return np.concatenate(codes), {
+  codes, _ = embed(model.encode, Pictures(files, model))
+  return codes, {
     name: np.array([row[i] for _, row in rows])
     for i, name in enumerate(names[1:], 1)
   }
@@ -55,20 +56,15 @@ def codes_of_dataset(
   """E of training images, evenly chosen, and their labels.
 
   Raises:
-    UserError: the dataset is not there, or has no labels.
+    UserError: the dataset is not there.
+    Unlabelled: it has no labels.
   """
-  source = open_dataset(model, 'train', data_dir)
-  if not source.has_labels:
-    raise UserError(
-      f'{model.config.data.name} has no labels: give --labels FILE.csv'
-    )
-  rows = np.linspace(0, len(source) - 1, min(limit, len(source)), dtype=int)
-  codes, values = [], []
-  for start in range(0, len(rows), _AT_ONCE):
-    batch = source.batch(rows[start : start + _AT_ONCE])
-    codes.append(model.encode(batch['image']))
-    values.append(batch['label'])
-  return np.concatenate(codes), {'label': np.concatenate(values).astype(str)}
+  dataset = open_dataset_of(model, 'train', data_dir)
+  if not dataset.has_labels:
+    raise Unlabelled(f'dataset {dataset.name} has no labels')
+  rows = np.linspace(0, len(dataset) - 1, min(limit, len(dataset)), dtype=int)
+  codes, values = embed(model.encode, Subset(dataset, rows))
+  return codes, {'label': np.asarray(values).astype(str)}
 
 
 def contrasts(attributes: Attributes) -> dict[str, np.ndarray]:
@@ -115,7 +111,7 @@ def _read_csv(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
   try:
     text = source.read_text()
   except (OSError, UnicodeDecodeError) as error:
-    raise UserError(f'cannot read --labels {path}: {error}') from None
+    raise UserError(f'labels {path} cannot be read: {error}') from None
   reader = csv.reader(io.StringIO(text), skipinitialspace=True)
   names = next(reader, [])
   rows = [(reader.line_num, row) for row in reader if row]

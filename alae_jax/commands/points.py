@@ -1,0 +1,74 @@
+"""What the verbs on images share: their run, their points, their originals."""
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+from etils import epath
+
+from alae_jax.commands import options
+from alae_jax.commands.output import Output
+from alae_jax.errors import UserError
+from alae_jax.inference import latents, loading, pictures
+from alae_jax.inference.latents import Latents, draw
+from alae_jax.inference.model import Model
+from alae_jax.inference.user_images import find_files
+
+
+def open_run(args: argparse.Namespace) -> loading.LoadedRun:
+  """The model of WORKDIR; refuses a --cutoff that it does not have."""
+  loaded = loading.load_run(args.workdir, args.weights)
+  cutoff = getattr(args, 'cutoff', None)
+  if cutoff is not None and not 0 <= cutoff <= loaded.model.layers:
+    raise UserError(
+      f'--cutoff {cutoff}: this model has {loaded.model.layers} layers'
+    )
+  return loaded
+
+
+def parse_points(words: Sequence[str]) -> list[int | epath.Path]:
+  """Seeds such as 0-3,7 and image files or folders, one point each.
+
+  Raises:
+    UserError: a word is neither, or could be both.
+  """
+  points: list[int | epath.Path] = []
+  for word in words:
+    if options.is_seeds(word):
+      points += _parse_seeds(word)
+    else:
+      points += find_files([word])
+  return points
+
+
+def originals_of(points: Sequence[int | epath.Path]) -> list[str]:
+  """The file that `write_originals` will write, where a point is an image."""
+  pictured = any(not isinstance(point, int) for point in points)
+  return ['originals.png'] if pictured else []
+
+
+def write_originals(
+  output: Output, model: Model, points: Latents, noise: str
+) -> None:
+  """Writes originals.png: the images given, and beside each what G makes."""
+  if not points.pictured:
+    return
+  rows = np.asarray(points.pictured)
+  results = draw(model, points.styles[rows], noise, points.noise_keys[rows])
+  output.write_grid(
+    'originals.png', pictures.beside(points.originals, results), 2
+  )
+
+
+def locate(
+  model: Model, points: Sequence[int | epath.Path], args: argparse.Namespace
+) -> Latents:
+  """Points in w; --truncation and --cutoff hold for seeds."""
+  return latents.locate(model, points, args.truncation, args.cutoff)
+
+
+def _parse_seeds(word: str) -> list[int]:
+  try:
+    return options.seeds(word)
+  except argparse.ArgumentTypeError as error:
+    raise UserError(str(error)) from None

@@ -1,0 +1,57 @@
+"""`alae train`: trains, or continues what the run folder holds."""
+
+import argparse
+from collections.abc import Sequence
+
+from alae_jax.config import read_config
+from alae_jax.errors import UserError
+from alae_jax.sharding import join_processes
+from alae_jax.training import loop, plan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """The arguments of `alae train`, besides --config.field=value."""
+  parser.add_argument(
+    '--config',
+    required=True,
+    metavar='FILE',
+    help="a file of experiments/, your own, or a run's config.json; "
+    '--config.section.field=value overrides a field',
+  )
+  parser.add_argument(
+    '--workdir',
+    metavar='DIR',
+    help='the run folder, local or remote (gs://...); a run that it holds '
+    'is continued',
+  )
+  parser.add_argument(
+    '--dry-run',
+    action='store_true',
+    help='print the resolved config, sizes, steps and memory; train nothing',
+  )
+  parser.add_argument(
+    '--distributed',
+    nargs='?',
+    const='',
+    metavar='HOST:PORT,N,I',
+    help='join the other processes of a TPU pod, SLURM or MPI job; elsewhere '
+    'say where process 0 listens, how many there are, and which this is',
+  )
+
+
+def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+  """Does what the parsed command line says.
+
+  Args:
+    args: of `add_arguments`.
+    overrides: what the parser left over, --config.section.field=value.
+  """
+  config = read_config(args.config, overrides)
+  if args.distributed is not None:
+    join_processes(args.distributed)
+  if args.dry_run:
+    print(plan.describe(config))
+  elif not args.workdir:
+    raise UserError('--workdir is missing: name the folder of the run')
+  else:
+    loop.train(config, args.workdir)
