@@ -1,5 +1,6 @@
 """Eight virtual CPU devices, so that every test is a multi-device test."""
 
+import os
 import tempfile
 
 import jax
@@ -10,10 +11,16 @@ from tests.support.runs import make_tiny_config
 
 jax.config.update('jax_num_cpu_devices', 8)
 
-# Many tests train the same step; it is compiled once for all of them.
-_CACHE = tempfile.TemporaryDirectory()
-jax.config.update('jax_compilation_cache_dir', _CACHE.name)
-jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
+# Many tests train the same step; it is compiled once for all of them, for those
+# in other workers and for the commands that tests start too.
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+  _CACHE = tempfile.TemporaryDirectory()
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = _CACHE.name
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.1'
+jax.config.update(
+  'jax_compilation_cache_dir', os.environ['JAX_COMPILATION_CACHE_DIR']
+)
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
 
 
 @pytest.fixture

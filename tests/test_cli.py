@@ -16,6 +16,7 @@ import pytest
 
 from alae_jax import cli, errors
 from alae_jax.metrics import evaluate as evaluate_lib
+from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder, stored_config
 from alae_jax.training import loop
 from tests.support.runs import assert_identical, final_state, make_tiny_config
@@ -70,12 +71,12 @@ def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
   workdir = tmp_path / 'run'
   shutil.copytree(trained, workdir)
   # A run that goes on has records of its own before its next checkpoint.
-  records = [
+  earlier = [
     {'images_seen': seen, 'seconds': seconds}
     for seen, seconds in ((64, 1.5), (96, 2.5), (112, 9.0))
   ]
   path = workdir / 'metrics.jsonl'
-  for before, seconds in ((records, 2.5), (records[2:], 0.0), ([], 0.0)):
+  for before, seconds in ((earlier, 2.5), (earlier[2:], 0.0), ([], 0.0)):
     path.write_text(''.join(json.dumps(record) + '\n' for record in before))
     assert alae('evaluate', workdir, '--metrics', 'probe') == 0
     record = records.read(path)[-1]

@@ -12,11 +12,10 @@ import numpy as np
 
 from alae_jax import __version__, storage
 from alae_jax.errors import UserError
-from alae_jax.inference import pictures
-from alae_jax.inference import video as animation
+from alae_jax.inference import pictures, video
 from alae_jax.inference.loading import LoadedRun
 
-_FILMS = {'gif': animation.encode_gif, 'mp4': animation.encode_mp4}
+_FILMS = {'gif': video.encode_gif, 'mp4': video.encode_mp4}
 
 
 class Output:
@@ -69,7 +68,7 @@ class Output:
     """Writes grids uint8 [H, W, C] as the films that --format asks for."""
     for kind in self._args.format:
       if kind in _FILMS:
-        film = animation.there_and_back(frames)
+        film = video.there_and_back(frames)
         self._write(f'{stem}.{kind}', _FILMS[kind](film, self._args.rate))
 
   def write_array(self, name: str, array: np.ndarray) -> None:

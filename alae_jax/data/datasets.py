@@ -1,6 +1,6 @@
 """Random access to the images of a dataset: what the pipeline reads.
 
-A source has a length and gives one example by index, as Grain wants, or many
+A dataset has a length and gives one example by index, as Grain wants, or many
 at once. Images are uint8 [H, W, C]; labels are there where the data has
 them.
 """
@@ -73,7 +73,7 @@ class Dataset(abc.ABC):
 
 
 class ArrayDataset(Dataset):
-  """A source whose images are in memory."""
+  """A dataset whose images are in memory."""
 
   def __init__(
     self,
@@ -115,7 +115,7 @@ class Subset(Dataset):
 
 
 class PreparedDataset(Dataset):
-  """A source that reads and decodes a prepared TFDS dataset as needed."""
+  """A dataset that `alae prepare` made: read and decoded as needed."""
 
   def __init__(self, directory: epath.PathLike, split: str):
     """Opens data_dir/NAME/CONFIG/VERSION.
@@ -199,30 +199,30 @@ def available(name: str, data_dir: epath.PathLike) -> dict[int, epath.Path]:
   return found
 
 
-def in_memory(source: Dataset, limit_bytes: int = 1 << 30) -> Dataset:
-  """Decodes a source once into one array, if that is within the limit.
+def in_memory(dataset: Dataset, limit_bytes: int = 1 << 30) -> Dataset:
+  """Decodes a dataset once into one array, if that is within the limit.
 
   Args:
-    source: any source.
+    dataset: any dataset.
     limit_bytes: the most that its images may take.
 
   Returns:
-    A source with the same examples; the one given if it is in memory
+    A dataset with the same examples; the one given if it is in memory
     already or too large.
   """
-  too_large = len(source) * source.image_bytes > limit_bytes
-  if isinstance(source, ArrayDataset) or too_large:
-    return source
+  too_large = len(dataset) * dataset.image_bytes > limit_bytes
+  if isinstance(dataset, ArrayDataset) or too_large:
+    return dataset
   chunks = [
-    range(start, min(start + _CHUNK, len(source)))
-    for start in range(0, len(source), _CHUNK)
+    range(start, min(start + _CHUNK, len(dataset)))
+    for start in range(0, len(dataset), _CHUNK)
   ]
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    done = pool.map(source.batch, chunks)
-    bar = tqdm.tqdm(done, f'decoding {source.name}', len(chunks), delay=3)
+    done = pool.map(dataset.batch, chunks)
+    bar = tqdm.tqdm(done, f'decoding {dataset.name}', len(chunks), delay=3)
     parts = list(bar)
   arrays = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
-  return ArrayDataset(source.name, num_classes=source.num_classes, **arrays)
+  return ArrayDataset(dataset.name, num_classes=dataset.num_classes, **arrays)
 
 
 def _open_digits(split: str, resolution: int) -> ArrayDataset:

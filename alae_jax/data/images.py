@@ -81,7 +81,7 @@ def to_square(image: PIL.Image.Image, resolution: int) -> np.ndarray:
 def box_average(image: np.ndarray, resolution: int) -> np.ndarray:
   """Shrinks by averaging blocks: the pyramid of the growing networks.
 
-  Each level is the 2x2 box average of the next one, taken without rounding
+  Each resolution is the 2x2 box average of the next one, taken without rounding
   in between: a pixel is the mean of its whole block at full resolution,
   rounded once, halves up. The sums are integers, so the result is exact.
 

@@ -25,14 +25,14 @@ def check_names(names: Sequence[str]) -> None:
       raise UserError(f'no metric {name!r}: there is {", ".join(METRICS)}')
 
 
-def check_fit(names: Sequence[str], source: Dataset) -> None:
+def check_fit(names: Sequence[str], dataset: Dataset) -> None:
   """Refuses a metric that cannot be computed on such data.
 
   Raises:
     UserError: names it.
   """
   if 'probe' in names:
-    check_labels(source)
+    check_labels(dataset)
 
 
 def evaluate(

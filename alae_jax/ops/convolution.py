@@ -9,7 +9,7 @@ make the resampling convolutions 2.25 times cheaper than they read:
     kernel is the 3x3 one averaged over its four shifts.
 
 Accelerators do them so. On CPU, where matrix products are several times faster
-than XLA's convolutions and their kernel gradients, `filtering` needs fewer
+than XLA's convolutions and their kernel gradients, `winograd` needs fewer
 multiplications still, except where maps are too thin for it to pay.
 """
 
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alae_jax.ops import winograd as filtering
+from alae_jax.ops import winograd
 from alae_jax.ops.resample import downsample, upsample
 
 _THIN = 16  # channels up to which XLA's own convolutions are as fast on CPU
@@ -56,14 +56,14 @@ def _check(x: jax.Array, kernel: jax.Array, even: bool = False) -> None:
 class _Form(NamedTuple):
   """One of the three convolutions."""
 
-  algorithm: filtering.Algorithm
+  algorithm: winograd.Algorithm
   doubling: bool = False
   halving: bool = False
 
 
-_PLAIN = _Form(filtering.PLAIN)
-_DOUBLING = _Form(filtering.DOUBLING, doubling=True)
-_HALVING = _Form(filtering.HALVING, halving=True)
+_PLAIN = _Form(winograd.PLAIN)
+_DOUBLING = _Form(winograd.DOUBLING, doubling=True)
+_HALVING = _Form(winograd.HALVING, halving=True)
 
 
 # <_convolve(x, kernel), g> is linear in x, kernel and g, and the functions
@@ -77,7 +77,7 @@ _HALVING = _Form(filtering.HALVING, halving=True)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _convolve(form: _Form, x: jax.Array, kernel: jax.Array) -> jax.Array:
   """[N, H, W, I], [3, 3, I, O] -> [N, H', W', O]."""
-  filtered = None if _is_thin(form, x) else filtering.convolve
+  filtered = None if _is_thin(form, x) else winograd.convolve
   return _by_platform(
     form, lambda forward, *operands: forward(*operands), filtered, x, kernel
   )
@@ -86,7 +86,7 @@ def _convolve(form: _Form, x: jax.Array, kernel: jax.Array) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _input_gradient(form: _Form, g: jax.Array, kernel: jax.Array) -> jax.Array:
   """[N, H', W', O], [3, 3, I, O] -> [N, H, W, I]; see `_convolve`."""
-  filtered = None if _is_thin(form, g) else filtering.input_gradient
+  filtered = None if _is_thin(form, g) else winograd.input_gradient
   n, h, w, _ = g.shape
   if form.doubling:
     h, w = h // 2, w // 2
@@ -107,7 +107,7 @@ def _input_gradient(form: _Form, g: jax.Array, kernel: jax.Array) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _kernel_gradient(form: _Form, x: jax.Array, g: jax.Array) -> jax.Array:
   """[N, H, W, I], [N, H', W', O] -> [3, 3, I, O]; see `_convolve`."""
-  filtered = None if x.shape[3] <= _THIN else filtering.kernel_gradient
+  filtered = None if x.shape[3] <= _THIN else winograd.kernel_gradient
   kernel = jax.ShapeDtypeStruct((3, 3, x.shape[3], g.shape[3]), x.dtype)
   return _by_platform(
     form,

@@ -112,8 +112,8 @@ def open_run(
   )
   for segment in run.schedule:
     for split in ('train', 'test'):
-      source = open_level(run, segment, split)
-  evaluate_lib.check_fit(config.evaluation.at_end, source)
+      dataset = open_level(run, segment, split)
+  evaluate_lib.check_fit(config.evaluation.at_end, dataset)
   if jax.process_index() == 0:
     write_config(folder, config)
   return run, stored is not None
@@ -126,15 +126,15 @@ def open_level(run: Run, segment: Segment, split: str) -> Dataset:
     UserError: there are none, or they have other channels than the model.
   """
   data, model = run.config.data, run.config.model
-  source = open_dataset(
+  dataset = open_dataset(
     data.name, data.data_dir, split, run.networks.resolutions[segment.level]
   )
-  if source.channels != model.channels:
+  if dataset.channels != model.channels:
     raise UserError(
       f'config.model.channels is {model.channels}, and the '
-      f'images of {data.name} have {source.channels}'
+      f'images of {data.name} have {dataset.channels}'
     )
-  return source
+  return dataset
 
 
 def restore_or_init(run: Run) -> tuple[TrainState, int]:
@@ -260,10 +260,10 @@ def device_batches(
 ) -> Iterator[jax.Array]:
   """uint8 batches on the devices, from where images_seen left off."""
   over_devices = sharding.over_batch(run.mesh)
-  source = in_memory(open_level(run, segment, 'train'))
+  dataset = in_memory(open_level(run, segment, 'train'))
   data = run.config.data
   for batch in train_batches(
-    source,
+    dataset,
     seed=run.config.train.seed,
     batch_size=segment.batch_size,
     start=images_seen - segment.start,

@@ -19,20 +19,20 @@ class Snapshots:
     columns: of a grid; it has as many rows.
   """
 
-  def __init__(self, folder: RunFolder, source: Dataset, seed: int):
+  def __init__(self, folder: RunFolder, dataset: Dataset, seed: int):
     """Chooses latents and images, the same ones whenever it is made.
 
     Args:
       folder: of the run.
-      source: images to reconstruct, not trained on.
+      dataset: images to reconstruct, not trained on.
       seed: of the latents.
     """
     self._folder = folder
-    self.columns = int(np.clip(_PIXELS**0.5 // source.resolution, 4, 8))
+    self.columns = int(np.clip(_PIXELS**0.5 // dataset.resolution, 4, 8))
     indices = np.linspace(
-      0, len(source) - 1, min(len(source), self.columns**2), dtype=int
+      0, len(dataset) - 1, min(len(dataset), self.columns**2), dtype=int
     )
-    self._reals = np.stack([source[int(i)]['image'] for i in indices])
+    self._reals = np.stack([dataset[int(i)]['image'] for i in indices])
     self._key = jax.random.key(seed)
 
   def write(self, model: Model, images_seen: int) -> None:

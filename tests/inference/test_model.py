@@ -50,7 +50,7 @@ def test_no_images_give_no_codes(model):
 def test_many_images_are_split_without_a_seam(model, monkeypatch):
   images = pictures(37)
   whole = model.encode(images)
-  monkeypatch.setattr('alae_jax.model._PIXELS_AT_ONCE', 2 * 64)
+  monkeypatch.setattr('alae_jax.inference.model._PIXELS_AT_ONCE', 2 * 64)
   np.testing.assert_allclose(model.encode(images), whole, rtol=1e-5, atol=1e-6)
 
 
@@ -132,7 +132,7 @@ def test_noise_does_not_depend_on_how_a_batch_is_split(monkeypatch):
   noiseless = model.generate(key, 19, 0.0)
   assert np.abs(noiseless - noiseless[0]).max() > 1e-3  # only noise differs
   np.testing.assert_allclose(model.generate(key, 3), whole[:3], atol=1e-5)
-  monkeypatch.setattr('alae_jax.model._PIXELS_AT_ONCE', 64)
+  monkeypatch.setattr('alae_jax.inference.model._PIXELS_AT_ONCE', 64)
   np.testing.assert_allclose(model.generate(key, 19), whole, atol=1e-5)
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from alae_jax.ops import convolution
-from alae_jax.ops import winograd as filtering
+from alae_jax.ops import convolution, winograd
 from alae_jax.ops.resample import blur, downsample, fade, upsample
 
 
@@ -130,13 +129,13 @@ def test_accelerators_agree_with_the_definition(form):
 
 
 @pytest.mark.parametrize(
-  'algorithm', [filtering.PLAIN, filtering.DOUBLING, filtering.HALVING]
+  'algorithm', [winograd.PLAIN, winograd.DOUBLING, winograd.HALVING]
 )
 def test_filtering_loses_no_precision(algorithm):
   """In float32, against itself in float64: as good as a sum of 9 x 64 terms."""
   x, kernel = draw(2, 8, 8, 64), draw(3, 3, 64, 64, seed=1)
-  exact = filtering.convolve(algorithm, x, kernel)
-  rounded = filtering.convolve(algorithm, np.float32(x), np.float32(kernel))
+  exact = winograd.convolve(algorithm, x, kernel)
+  rounded = winograd.convolve(algorithm, np.float32(x), np.float32(kernel))
   assert rounded.dtype == np.float32
   assert np.linalg.norm(rounded - exact) < 1e-6 * np.linalg.norm(exact)
 

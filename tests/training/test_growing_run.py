@@ -18,8 +18,7 @@ from alae_jax.models.networks import build_networks
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder
 from alae_jax.runs.schedule import build_schedule
-from alae_jax.training import hooks as watch
-from alae_jax.training import loop
+from alae_jax.training import hooks, loop
 from alae_jax.training import step as step_lib
 from tests.support.example_data import write_images
 from tests.support.runs import assert_identical, final_state
@@ -73,7 +72,7 @@ def test_a_growing_run_resumes_bit_identically(growing, tmp_path, monkeypatch):
   """Killed in the middle of two fades and between two levels."""
   whole, killed = str(tmp_path / 'whole'), str(tmp_path / 'killed')
   loop.train(growing, whole)
-  after_step = watch.Watch.after_step
+  after_step = hooks.Watch.after_step
   for images in (56, 96, 112):
     with monkeypatch.context() as patch:
 
@@ -82,7 +81,7 @@ def test_a_growing_run_resumes_bit_identically(growing, tmp_path, monkeypatch):
         if images_seen == last:
           raise Killed
 
-      patch.setattr(watch.Watch, 'after_step', disturbed)
+      patch.setattr(hooks.Watch, 'after_step', disturbed)
       with pytest.raises(Killed):
         loop.train(growing, killed)
   loop.train(growing, killed)
@@ -110,7 +109,7 @@ def test_a_level_ends_with_a_checkpoint(growing, tmp_path, monkeypatch):
   growing.log.checkpoint_images = 10**6
   growing.train.images = 96
   workdir = str(tmp_path / 'run')
-  draw = watch.Watch.draw
+  draw = hooks.Watch.draw
 
   def disturbed(self, state, images_seen):
     draw(self, state, images_seen)
@@ -118,7 +117,7 @@ def test_a_level_ends_with_a_checkpoint(growing, tmp_path, monkeypatch):
       os.kill(os.getpid(), signal.SIGTERM)
 
   with monkeypatch.context() as patch:
-    patch.setattr(watch.Watch, 'draw', disturbed)
+    patch.setattr(hooks.Watch, 'draw', disturbed)
     loop.train(growing, workdir)
   assert int(final_state(workdir).images_seen) == 48
   assert (
