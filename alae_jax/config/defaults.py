@@ -40,7 +40,7 @@ def default() -> ConfigDict:
   config.train.r1_gamma = 10.0  # for images in [-1, 1]
   config.train.adam_beta2 = 0.99  # beta1 is 0
   config.train.ema_half_life = 10_000.0  # images
-  config.train.mean_w_beta = 0.995  # of the running mean of w, a step
+  config.train.mean_w_beta = 0.995  # of the mean of w, in each phase
   config.train.style_mixing_probability = 0.0  # of steps I and II
   config.train.latent_step_updates_mapping = False  # the release's step III
 

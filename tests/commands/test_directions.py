@@ -91,6 +91,12 @@ def test_directions_of_a_csv_files_labels(mlp, tmp_path, capsys):
 @pytest.mark.parametrize(
   ('text', 'said'),
   [
+    ('', 'must have a header'),
+    ('file,smile\n', 'must have a header'),
+    ('file,smile\nno.png,1\n', 'line 2: '),
+    ('file,smile\na\n', 'line 2 has'),
+    (None, 'cannot be read'),
+    ('file,smile\nin/00.png,1\n', "every smile is '1'"),
     ('file,smile\n\nin/00.png,1\n\nno.png,1\n', 'line 5: '),
     ('file,smile\nin/00.png,"a\nb"\nno.png,1\n', 'line 4: '),
     ('file,smile\n\nin/00.png,"a\nb"\na\n', 'line 5 has 1 fields'),
@@ -98,12 +104,11 @@ def test_directions_of_a_csv_files_labels(mlp, tmp_path, capsys):
     ('file,smile,age,smile\nin/00.png,1,2,3\n', "names 'smile' twice"),
   ],
 )
-def test_wrong_lines_are_told_by_their_numbers(
-  mlp, tmp_path, capsys, text, said
-):
+def test_wrong_label_files_are_refused(mlp, tmp_path, capsys, text, said):
   write_images(tmp_path / 'in', 1)
   path = tmp_path / 'labels.csv'
-  path.write_text(text)
+  if text is not None:
+    path.write_text(text)
   assert said in refused(
     capsys,
     'directions',

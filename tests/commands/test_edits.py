@@ -279,3 +279,17 @@ def test_the_default_seed_is_never_taken_for_a_file(mlp, tmp_path, monkeypatch):
   )
   told = json.loads((tmp_path / 'out' / 'directions.json').read_text())
   assert told['shown'] == ['seed 0']
+
+
+def test_an_mlp_has_nothing_to_mix(mlp, tmp_path, capsys):
+  assert 'one layer of styles' in refused(
+    capsys,
+    'mix',
+    mlp,
+    '--sources',
+    0,
+    '--destinations',
+    1,
+    '--out',
+    tmp_path / 'out',
+  )

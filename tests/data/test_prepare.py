@@ -190,7 +190,7 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path):
   write_mnist(tmp_path / 'two', random_mnist(train=5, test=2, seed=2))
   prepare.prepare('mnist', tmp_path / 'one', tmp_path)
   prepare.prepare('mnist', tmp_path / 'one', tmp_path)  # the same: no error
-  with pytest.raises(UserError, match=r'28x28 already.*--overwrite'):
+  with pytest.raises(UserError, match=r'28x28 already.*overwrite it'):
     prepare.prepare('mnist', tmp_path / 'two', tmp_path)
   assert len(datasets.open_dataset('mnist', tmp_path, 'train', 28)) == 4
   prepare.prepare('mnist', tmp_path / 'two', tmp_path, overwrite=True)
@@ -214,13 +214,13 @@ def test_overwriting_leaves_no_level_of_the_old_pyramid(tmp_path):
   [
     ({'name': 'digits'}, 'built in'),
     ({'name': 'My Data'}, 'small letters'),
-    ({'name': 'cats'}, "'cats' needs --source"),
+    ({'name': 'cats'}, "source is missing: dataset 'cats'"),
     ({'name': 'cats', 'source': 'absent'}, 'absent: no such folder'),
     ({'name': 'cats', 'source': 'cats.zip'}, 'a zip file.*yet'),
-    ({'name': 'cats', 'resolution': 100}, '--resolution 100: use one of'),
-    ({'name': 'cats', 'channels': 4}, '--channels 4'),
-    ({'name': 'cats', 'test_images': 1.5}, '--test_images 1.5'),
-    ({'name': 'cats', 'test_images': -1}, '--test_images -1'),
+    ({'name': 'cats', 'resolution': 100}, 'resolution 100: use one of'),
+    ({'name': 'cats', 'channels': 4}, 'channels 4'),
+    ({'name': 'cats', 'test_images': 1.5}, 'test_images 1.5'),
+    ({'name': 'cats', 'test_images': -1}, 'test_images -1'),
     ({'name': 'mnist', 'resolution': 64}, 'mnist is 28, or 32'),
     ({'name': 'mnist', 'channels': 3}, 'leave out'),
     ({'name': 'mnist', 'source': 'absent'}, 'absent: no such folder'),
@@ -240,7 +240,7 @@ def test_wrong_folders_are_told_in_a_line(tmp_path):
   for folder, message in (('empty', 'holds no images'), ('lmdb', 'an LMDB')):
     with pytest.raises(UserError, match=message):
       prepare.prepare('cats', tmp_path / folder, tmp_path)
-  with pytest.raises(UserError, match='--test_images 3 of 3'):
+  with pytest.raises(UserError, match='test_images 3 of 3'):
     prepare.prepare('cats', tmp_path / 'few', tmp_path, test_images=3)
 
 
@@ -330,7 +330,7 @@ def find_other(name, *args):
     find_spec(name, *args))
 
 PathFinder.find_spec = find_other
-from alae_jax.data import pipeline, prepare, sources
+from alae_jax.data import datasets, pipeline, prepare
 folder, data_dir = sys.argv[1:]
 prepare.prepare('pictures', folder, data_dir)
 source = datasets.open_dataset('pictures', data_dir, 'train', 4)

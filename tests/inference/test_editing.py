@@ -3,7 +3,6 @@
 import numpy as np
 
 from alae_jax.inference import editing
-from tests.support.verbs import refused
 
 
 def test_mixing_takes_layers_of_the_sources():
@@ -11,20 +10,6 @@ def test_mixing_takes_layers_of_the_sources():
   destinations = np.full((1, 6, 1), 9.0)
   mixed = editing.mixtures(sources, destinations, 2, 4)[..., 0]
   np.testing.assert_array_equal(mixed, [[9, 9, 1, 1, 9, 9], [9, 9, 2, 2, 9, 9]])
-
-
-def test_an_mlp_has_nothing_to_mix(mlp, tmp_path, capsys):
-  assert 'is an MLP-ALAE' in refused(
-    capsys,
-    'mix',
-    mlp,
-    '--sources',
-    0,
-    '--destinations',
-    1,
-    '--out',
-    tmp_path / 'out',
-  )
 
 
 def test_a_traversal_moves_some_layers():

@@ -6,37 +6,6 @@ import pytest
 from alae_jax.errors import UserError
 from alae_jax.inference import labels
 from alae_jax.inference.labels import contrasts
-from tests.support.example_data import write_images
-from tests.support.verbs import refused
-
-
-@pytest.mark.parametrize(
-  ('text', 'said'),
-  [
-    ('', 'must have a header'),
-    ('file,smile\n', 'must have a header'),
-    ('file,smile\nno.png,1\n', 'line 2: '),
-    ('file,smile\na\n', 'line 2 has'),
-    (None, 'cannot read --labels'),
-    ('file,smile\nin/00.png,1\n', "every smile is '1'"),
-  ],
-)
-def test_wrong_label_files_are_refused(mlp, tmp_path, capsys, text, said):
-  write_images(tmp_path / 'in', 1)
-  path = tmp_path / 'labels.csv'
-  if text is not None:
-    path.write_text(text)
-  assert said in refused(
-    capsys,
-    'directions',
-    mlp,
-    '--method',
-    'labels',
-    '--labels',
-    path,
-    '--out',
-    tmp_path / 'out',
-  )
 
 
 def test_two_values_make_one_contrast_and_three_make_three():

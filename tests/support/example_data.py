@@ -34,7 +34,7 @@ def write_mnist(folder, data, zipped=True):
     for part, ending in (('image', 'images-idx3'), ('label', 'labels-idx1')):
       content = idx_bytes(data[split][part])
       name = f'{stem}-{ending}-ubyte' + ('.gz' if zipped else '')
-      packed = gzip.compress(content) if zipped else content
+      packed = gzip.compress(content, mtime=0) if zipped else content
       (folder / name).write_bytes(packed)
   return folder
 
