@@ -15,6 +15,7 @@ import time
 import pytest
 
 from alae_jax import cli, errors
+from alae_jax.inference import embedding
 from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder, stored_config
@@ -106,10 +107,10 @@ def test_a_dataset_is_read_where_it_is_now(
 
   def open_dataset(name, data_dir, split, resolution):
     opened.append((data_dir, split))
-    return source(name, data_dir, split, resolution)
+    return real(name, data_dir, split, resolution)
 
-  source = evaluate_lib.open_dataset
-  monkeypatch.setattr(evaluate_lib, 'open_dataset', open_dataset)
+  real = embedding.open_dataset
+  monkeypatch.setattr(embedding, 'open_dataset', open_dataset)
   stored = stored_config(open_folder(str(trained))).data.data_dir
   evaluate = 'evaluate', trained, '--metrics', 'probe'
   assert alae(*evaluate) == 0

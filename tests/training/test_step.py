@@ -107,7 +107,7 @@ def moved_by_each_phase(config):
   batch = Batch(to_float(jnp.asarray(images(0))))
   moved = []
   for phase in build_alae(config).phases(networks, Stage(0)):
-    params, opt_state, _ = step_lib.train_phase(
+    params, opt_state, _ = jax.jit(step_lib.train_phase, static_argnums=(0, 1))(
       phase,
       adam(0.002),
       state.params,
