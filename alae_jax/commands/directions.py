@@ -1,6 +1,7 @@
 """`alae directions`: finds directions in w, from labels or without."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,10 +9,13 @@ from alae_jax.commands import options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
-from alae_jax.inference import directions as directions_lib
-from alae_jax.inference import labels, latents
-from alae_jax.inference.editing import EVERY_LAYER, moved
-from alae_jax.inference.model import Model
+from alae_jax.inference.choices import EVERY_LAYER
+
+if TYPE_CHECKING:
+  from alae_jax.inference.directions import Found
+  from alae_jax.inference.labels import Attributes
+  from alae_jax.inference.latents import Latents
+  from alae_jax.inference.model import Model
 
 _STEPS = np.linspace(-3, 3, 7, dtype=np.float32)
 
@@ -103,8 +107,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _find(
-  model: Model, bounds: tuple[int, int], args: argparse.Namespace
-) -> directions_lib.Found:
+  model: 'Model', bounds: tuple[int, int], args: argparse.Namespace
+) -> 'Found':
+  from alae_jax.inference import directions as directions_lib
+  from alae_jax.inference import labels
+
   if args.method == 'pca':
     return directions_lib.from_components(model, args.number, args.samples)
   if args.method == 'sefa':
@@ -119,8 +126,10 @@ def _find(
 
 
 def _labels_of_dataset(
-  model: Model, args: argparse.Namespace
-) -> tuple[np.ndarray, labels.Attributes]:
+  model: 'Model', args: argparse.Namespace
+) -> tuple[np.ndarray, 'Attributes']:
+  from alae_jax.inference import labels
+
   try:
     return labels.codes_of_dataset(model, args.data_dir, args.samples)
   except labels.Unlabelled as error:
@@ -128,13 +137,16 @@ def _labels_of_dataset(
 
 
 def _sheet(
-  model: Model,
-  found: directions_lib.Found,
-  starts: latents.Latents,
+  model: 'Model',
+  found: 'Found',
+  starts: 'Latents',
   bounds: tuple[int, int],
   noise: str,
 ) -> np.ndarray:
   """Every direction at every point: uint8 [rows * steps, H, W, C]."""
+  from alae_jax.inference import latents
+  from alae_jax.inference.editing import moved
+
   return np.concatenate(
     [
       latents.draw(

@@ -4,10 +4,6 @@ import argparse
 
 from alae_jax.commands import options
 from alae_jax.errors import UserError
-from alae_jax.inference import loading
-from alae_jax.metrics import evaluate as evaluate_lib
-from alae_jax.runs import records
-from alae_jax.runs.folder import open_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--metrics',
     required=True,
-    help=f'separated by commas: {", ".join(evaluate_lib.METRICS)}',
+    help='separated by commas, such as probe',
   )
   options.add_weights(parser)
   options.add_data_dir(parser)
@@ -24,6 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Prints the numbers and adds them to metrics.jsonl."""
+  from alae_jax.inference import loading
+  from alae_jax.metrics import evaluate as evaluate_lib
+  from alae_jax.runs import records
+  from alae_jax.runs.folder import open_folder
+
   names = _parse_names(args.metrics)
   loaded = loading.load_run(args.workdir, args.weights)
   numbers = evaluate_lib.evaluate(loaded.model, names, args.data_dir)
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _parse_names(text: str) -> list[str]:
   """'probe,...' -> names of metrics, of which there must be one."""
+  from alae_jax.metrics import evaluate as evaluate_lib
+
   names = [name.strip() for name in text.split(',') if name.strip()]
   if not names:
     raise UserError(

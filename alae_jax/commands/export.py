@@ -2,8 +2,6 @@
 
 import argparse
 
-from alae_jax.formats.exporting import FILE, export_release
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae export`."""
@@ -12,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     '--format',
     required=True,
     choices=('release',),
-    help=f"release: {FILE}, a checkpoint that the authors' PyTorch release "
+    help="release: model.pth, a checkpoint that the authors' PyTorch release "
     'loads, with the live and the EMA networks (float64, so that `alae '
     'import` gives back every bit)',
   )
@@ -26,4 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """`alae export`: writes the file and names it."""
+  from alae_jax.formats.exporting import export_release
+
   print(f'wrote {export_release(args.workdir, args.out)}')

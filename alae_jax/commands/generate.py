@@ -8,7 +8,6 @@ import numpy as np
 from alae_jax.commands import options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
-from alae_jax.inference import latents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes what the seeds give."""
+  from alae_jax.inference import latents
+
   output = Output(args)
   files = (
     ['grid.png']

@@ -3,10 +3,6 @@
 import argparse
 from collections.abc import Sequence
 
-from alae_jax import config as config_lib
-from alae_jax.formats.importing import import_checkpoint
-from alae_jax.runs.folder import open_folder
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae import`, besides --config.field=value."""
@@ -38,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   """`alae import`: makes the folder and says how to use it."""
+  from alae_jax import config as config_lib
+  from alae_jax.formats.importing import import_checkpoint
+  from alae_jax.runs.folder import open_folder
+
   workdir = args.workdir
   config = import_checkpoint(args.checkpoint, workdir, args.weights, overrides)
   print(open_folder(workdir).log.read_text().strip())

@@ -6,8 +6,6 @@ from alae_jax.commands import options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
-from alae_jax.inference import latents, pictures
-from alae_jax.inference.editing import path_through
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes a row for each pair of points, or a film through all."""
+  from alae_jax.inference import latents, pictures
+  from alae_jax.inference.editing import path_through
+
   options.check_formats(args.format)
   points = points_lib.parse_points(args.points)
   if len(points) < 2:

@@ -5,7 +5,7 @@ import argparse
 from alae_jax.commands import options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
-from alae_jax.inference import editing, latents, pictures
+from alae_jax.inference.choices import Layers, groups_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes a table for each group of layers."""
+  from alae_jax.inference import editing, latents, pictures
+
   sources = points_lib.parse_points(args.sources)
   destinations = points_lib.parse_points(args.destinations)
   output = Output(args)
   loaded = points_lib.open_run(args)
   editing.check_mixable(loaded.model)
-  groups = args.layers or editing.groups_of(loaded.model)
+  groups = args.layers or groups_of(loaded.model)
   bounds = [group.within(loaded.model) for group in groups]
   output.claim(map(_file, groups))
   output.claim(points_lib.originals_of(sources + destinations))
@@ -76,5 +78,5 @@ def run(args: argparse.Namespace) -> None:
   )
 
 
-def _file(group: editing.Layers) -> str:
+def _file(group: Layers) -> str:
   return f'mix_{group.name}.png'

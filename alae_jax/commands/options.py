@@ -6,9 +6,7 @@ import re
 from etils import epath
 
 from alae_jax.errors import UserError
-from alae_jax.inference import video
-from alae_jax.inference.editing import Layers, parse_layers
-from alae_jax.inference.latents import NOISES
+from alae_jax.inference.choices import NOISES, Layers, parse_layers
 
 _LAST_SEED = 2**32 - 1
 FORMATS = ('png', 'gif', 'mp4')
@@ -168,6 +166,8 @@ def formats(text: str) -> tuple[str, ...]:
 def check_formats(names: tuple[str, ...]) -> None:
   """Refuses MP4 before any work is done, where ffmpeg is missing."""
   if 'mp4' in names:
+    from alae_jax.inference import video
+
     video.require_video()
 
 

@@ -6,14 +6,16 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alae_jax import __version__, storage
 from alae_jax.errors import UserError
 from alae_jax.inference import pictures, video
-from alae_jax.inference.loading import LoadedRun
+
+if TYPE_CHECKING:
+  from alae_jax.inference.loading import LoadedRun
 
 _FILMS = {'gif': video.encode_gif, 'mp4': video.encode_mp4}
 
@@ -77,7 +79,7 @@ class Output:
     np.save(buffer, array)
     self._write(name, buffer.getvalue())
 
-  def finish(self, loaded: LoadedRun, **facts: Any) -> None:
+  def finish(self, loaded: 'LoadedRun', **facts: Any) -> None:
     """Writes VERB.json and says what there is.
 
     Args:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from etils import epath
@@ -9,14 +10,17 @@ from etils import epath
 from alae_jax.commands import options
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
-from alae_jax.inference import latents, loading, pictures
-from alae_jax.inference.latents import Latents, draw
-from alae_jax.inference.model import Model
-from alae_jax.inference.user_images import find_files
+
+if TYPE_CHECKING:
+  from alae_jax.inference.latents import Latents
+  from alae_jax.inference.loading import LoadedRun
+  from alae_jax.inference.model import Model
 
 
-def open_run(args: argparse.Namespace) -> loading.LoadedRun:
+def open_run(args: argparse.Namespace) -> 'LoadedRun':
   """The model of WORKDIR; refuses a --cutoff that it does not have."""
+  from alae_jax.inference import loading
+
   loaded = loading.load_run(args.workdir, args.weights)
   cutoff = getattr(args, 'cutoff', None)
   if cutoff is not None and not 0 <= cutoff <= loaded.model.layers:
@@ -32,6 +36,8 @@ def parse_points(words: Sequence[str]) -> list[int | epath.Path]:
   Raises:
     UserError: a word is neither, or could be both.
   """
+  from alae_jax.inference.user_images import find_files
+
   points: list[int | epath.Path] = []
   for word in words:
     if options.is_seeds(word):
@@ -48,9 +54,12 @@ def originals_of(points: Sequence[int | epath.Path]) -> list[str]:
 
 
 def write_originals(
-  output: Output, model: Model, points: Latents, noise: str
+  output: Output, model: 'Model', points: 'Latents', noise: str
 ) -> None:
   """Writes originals.png: the images given, and beside each what G makes."""
+  from alae_jax.inference import pictures
+  from alae_jax.inference.latents import draw
+
   if not points.pictured:
     return
   rows = np.asarray(points.pictured)
@@ -61,9 +70,11 @@ def write_originals(
 
 
 def locate(
-  model: Model, points: Sequence[int | epath.Path], args: argparse.Namespace
-) -> Latents:
+  model: 'Model', points: Sequence[int | epath.Path], args: argparse.Namespace
+) -> 'Latents':
   """Points in w; --truncation and --cutoff hold for seeds."""
+  from alae_jax.inference import latents
+
   return latents.locate(model, points, args.truncation, args.cutoff)
 
 

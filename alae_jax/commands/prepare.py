@@ -2,10 +2,6 @@
 
 import argparse
 
-import tensorflow_datasets as tfds
-
-from alae_jax.data import prepare
-
 _ARGUMENTS = (
   'name',
   'source',
@@ -30,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-  """Runs the command, and prints a line per level."""
+  """Makes the dataset, and prints a line for each resolution."""
+  import tensorflow_datasets as tfds
+
+  from alae_jax.data import prepare
+
   arguments = {name: getattr(args, name) for name in _ARGUMENTS}
   for path in prepare.prepare(**arguments):
     splits = tfds.builder_from_directory(path).info.splits

@@ -11,8 +11,6 @@ from alae_jax.commands import options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.inference import pictures
-from alae_jax.inference.user_images import find_files, read_pictures
-from alae_jax.metrics.reconstruction import MEASURES, reconstruct
 
 _PAIRS_IN_A_SHEET = 64
 _COLUMNS = 8
@@ -36,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes results and sheets, and prints a table."""
+  from alae_jax.inference.user_images import find_files, read_pictures
+  from alae_jax.metrics.reconstruction import reconstruct
+
   files = find_files(args.images)
   sheets = [
     f'reconstruct_{i:03d}.png'
@@ -114,4 +115,6 @@ def _write(
 
 
 def _named(row: np.ndarray) -> dict[str, float]:
+  from alae_jax.metrics.reconstruction import MEASURES
+
   return dict(zip(MEASURES, row.tolist(), strict=True))

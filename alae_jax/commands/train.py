@@ -3,10 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from alae_jax.config import read_config
 from alae_jax.errors import UserError
-from alae_jax.sharding import join_processes
-from alae_jax.training import loop, plan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +43,10 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     args: of `add_arguments`.
     overrides: what the parser left over, --config.section.field=value.
   """
+  from alae_jax.config import read_config
+  from alae_jax.sharding import join_processes
+  from alae_jax.training import loop, plan
+
   config = read_config(args.config, overrides)
   if args.distributed is not None:
     join_processes(args.distributed)

@@ -7,8 +7,7 @@ import numpy as np
 from alae_jax.commands import options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
-from alae_jax.inference import latents, pictures
-from alae_jax.inference.editing import EVERY_LAYER, moved, read_direction
+from alae_jax.inference.choices import EVERY_LAYER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes a row for each point, or a film of all."""
+  from alae_jax.inference import latents, pictures
+  from alae_jax.inference.editing import moved, read_direction
+
   options.check_formats(args.format)
   points = points_lib.parse_points(args.points)
   output = Output(args)

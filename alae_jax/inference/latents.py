@@ -12,9 +12,6 @@ from alae_jax.inference.model import Model
 from alae_jax.inference.user_images import read_pictures
 from alae_jax.ops.pixels import to_uint8
 
-# Of a StyleALAE: drawn for each image, the same for all, or none.
-NOISES = ('random', 'constant', 'none')
-
 
 @dataclasses.dataclass(frozen=True)
 class Latents:
@@ -102,7 +99,7 @@ def decode(
   Args:
     model: whose G decodes.
     styles: [N, layers, w_dim].
-    noise: one of NOISES.
+    noise: one of choices.NOISES.
     noise_keys: for random noise; N is a multiple of how many there are, and
       each is for that many styles in a row.
 

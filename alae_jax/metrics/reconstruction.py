@@ -24,7 +24,7 @@ def reconstruct(
   Args:
     model: that reconstructs.
     originals: uint8 [N, H, W, C].
-    noise: one of NOISES.
+    noise: one of choices.NOISES.
     seeds: [N], of random noise.
 
   Returns:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alae_jax.inference import latents
+from alae_jax.inference import choices
 from tests.support.verbs import alae, names, pixels, record, refused
 
 
@@ -21,7 +21,7 @@ def test_generate_writes_an_image_for_each_seed(mlp, tmp_path):
   assert (told['images_seen'], told['weights']) == (16, 'ema')
 
 
-@pytest.mark.parametrize('noise', latents.NOISES)
+@pytest.mark.parametrize('noise', choices.NOISES)
 def test_a_seed_gives_the_same_image_in_any_company(style, tmp_path, noise):
   for seeds in ('7', '0-11', '30,7'):
     alae(
@@ -48,7 +48,7 @@ def test_a_seed_gives_the_same_image_in_any_company(style, tmp_path, noise):
 
 
 def test_noise_can_be_drawn_shared_or_left_out(style, tmp_path):
-  for noise in latents.NOISES:
+  for noise in choices.NOISES:
     # With psi 0 all images differ by their noise only.
     alae(
       'generate',
@@ -64,7 +64,7 @@ def test_noise_can_be_drawn_shared_or_left_out(style, tmp_path):
     )
   pairs = {
     noise: [pixels(tmp_path / noise / f'seed000{i}.png') for i in range(2)]
-    for noise in latents.NOISES
+    for noise in choices.NOISES
   }
   assert (pairs['random'][0] != pairs['random'][1]).any()
   np.testing.assert_array_equal(*pairs['constant'])
