@@ -1,8 +1,8 @@
 """Adversarial Latent Autoencoders (Pidhorskyi et al., CVPR 2020) in JAX.
 
 The paper in a minute. F maps z to w, G decodes w to x, E encodes x to w, and D
-scores w; D∘E is the discriminator of images. (Equations are numbered where the
-paper's summary numbers them.)
+scores w; D∘E is the discriminator of images. Names are below `alae_jax`;
+equations are numbered where the paper's summary numbers them.
 
 =============================  =========================================
 V, E and D's side              methods.objectives.discriminator_loss
