@@ -4,7 +4,7 @@ Not in the paper: its MNIST recipe (section 5.1) on the real digits that a
 scikit-learn installation holds, so that nothing is downloaded, with smaller
 networks and an R1 fit for 64 pixels.
 
-Hardware: two CPU cores, about 1.5 minutes.
+Hardware: two CPU cores, 1.5 to 2.5 minutes.
 Expected: on w about 0.90 (1NN) and 0.87 (linear SVM), on the hidden layer
 about 0.95 and 0.93, of 297 test digits.
 
