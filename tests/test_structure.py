@@ -55,22 +55,25 @@ def imports_of(name, known):
     if isinstance(node, ast.Import):
       found |= {resolve(alias.name, known) for alias in node.names}
     elif isinstance(node, ast.ImportFrom):
-      base = importlib.util.resolve_name(
-        '.' * node.level + (node.module or ''), package
-      )
+      base = absolute('.' * node.level + (node.module or ''), package)
       found |= {
         resolve(f'{base}.{alias.name}', known)
         for alias in node.names
         if alias.name != '__version__'
       }
     elif isinstance(node, ast.Call) and is_import_call(node.func):
+      values = [*node.args, *(keyword.value for keyword in node.keywords)]
       found |= {
-        resolve(argument.value, known)
-        for argument in node.args
-        if isinstance(argument, ast.Constant)
-        and isinstance(argument.value, str)
+        resolve(absolute(value.value, package), known)
+        for value in values
+        if isinstance(value, ast.Constant) and isinstance(value.value, str)
       }
   return found - {None, name}
+
+
+def absolute(dotted, package):
+  """A dotted name that may be relative to a package, from the top."""
+  return importlib.util.resolve_name(dotted, package)
 
 
 def is_import_call(function):
@@ -277,6 +280,8 @@ def package(tmp_path):
     'if TYPE_CHECKING:\n  import p.high.x',
     'try:\n  import p.high\nexcept ImportError: pass',
     "import importlib\nimportlib.import_module('p.high.x')",
+    "import_module(name='p.high.x')",
+    "import_module('..high.x', package=__package__)",
     "__import__('p.high.x')",
   ],
 )
