@@ -14,7 +14,7 @@ from alae_jax.inference.choices import EVERY_LAYER
 if TYPE_CHECKING:
   from alae_jax.inference.directions import Found
   from alae_jax.inference.labels import Attributes
-  from alae_jax.inference.latents import Latents
+  from alae_jax.inference.latents import Points
   from alae_jax.inference.model import Model
 
 _STEPS = np.linspace(-3, 3, 7, dtype=np.float32)
@@ -139,7 +139,7 @@ def _labels_of_dataset(
 def _sheet(
   model: 'Model',
   found: 'Found',
-  starts: 'Latents',
+  starts: 'Points',
   bounds: tuple[int, int],
   noise: str,
 ) -> np.ndarray:

@@ -12,7 +12,7 @@ from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
 
 if TYPE_CHECKING:
-  from alae_jax.inference.latents import Latents
+  from alae_jax.inference.latents import Points
   from alae_jax.inference.loading import LoadedRun
   from alae_jax.inference.model import Model
 
@@ -54,7 +54,7 @@ def originals_of(points: Sequence[int | epath.Path]) -> list[str]:
 
 
 def write_originals(
-  output: Output, model: 'Model', points: 'Latents', noise: str
+  output: Output, model: 'Model', points: 'Points', noise: str
 ) -> None:
   """Writes originals.png: the images given, and beside each what G makes."""
   from alae_jax.inference import pictures
@@ -71,7 +71,7 @@ def write_originals(
 
 def locate(
   model: 'Model', points: Sequence[int | epath.Path], args: argparse.Namespace
-) -> 'Latents':
+) -> 'Points':
   """Points in w; --truncation and --cutoff hold for seeds."""
   from alae_jax.inference import latents
 

@@ -14,7 +14,7 @@ from alae_jax.ops.pixels import to_uint8
 
 
 @dataclasses.dataclass(frozen=True)
-class Latents:
+class Points:
   """Points in w, and what they were made from.
 
   Attributes:
@@ -56,7 +56,7 @@ def locate(
   points: Sequence[int | epath.Path],
   psi: float = 1.0,
   cutoff: int | None = None,
-) -> Latents:
+) -> Points:
   """Points in w, of seeds and of image files.
 
   Args:
@@ -81,7 +81,7 @@ def locate(
     f'seed {point}' if isinstance(point, int) else str(point)
     for point in points
   ]
-  return Latents(names, styles, noise_keys, pictured, originals)
+  return Points(names, styles, noise_keys, pictured, originals)
 
 
 def draw(

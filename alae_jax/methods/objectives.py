@@ -1,7 +1,7 @@
 """The three ALAE objectives (paper section 3, algorithm 1) and R1.
 
 Pure functions of logits and latents; whose parameters a loss trains is
-decided in step.py.
+decided in alae.py.
 """
 
 from collections.abc import Callable

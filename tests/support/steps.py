@@ -7,7 +7,10 @@ import numpy as np
 from jax.sharding import AxisType, Mesh
 
 from alae_jax import sharding
+from alae_jax.methods.alae import build_alae
+from alae_jax.models.networks import build_networks
 from alae_jax.runs import state as state_lib
+from alae_jax.training import step as step_lib
 
 
 def mesh_of(devices):
@@ -54,3 +57,11 @@ def differs(one, other):
       )
     )
   )
+
+
+def step_of(config, segment, mesh):
+  """The jitted step of a config, and its networks."""
+  networks = build_networks(config)
+  return step_lib.build_step(
+    build_alae(config), networks, step_lib.step_options(config), segment, mesh
+  ), networks

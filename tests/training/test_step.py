@@ -21,6 +21,7 @@ from tests.support.steps import (
   fresh_state,
   mesh_of,
   put,
+  step_of,
 )
 
 SEGMENT = Segment(
@@ -35,14 +36,7 @@ def images(seed, n=16):
 
 
 def take_steps(config, mesh, steps=4, segment=SEGMENT):
-  networks = build_networks(config)
-  step = step_lib.build_step(
-    build_alae(config),
-    networks,
-    step_lib.step_options(config),
-    segment,
-    mesh,
-  )
+  step, networks = step_of(config, segment, mesh)
   state = fresh_state(networks, mesh)
   for i in range(steps):
     batch = put(mesh, images(i, segment.batch_size))
@@ -67,14 +61,7 @@ def test_the_work_is_shared_by_the_devices(tiny_config):
   flops = {}
   for devices in (1, 8):
     mesh = mesh_of(devices)
-    networks = build_networks(tiny_config)
-    step = step_lib.build_step(
-      build_alae(tiny_config),
-      networks,
-      step_lib.step_options(tiny_config),
-      segment,
-      mesh,
-    )
+    step, networks = step_of(tiny_config, segment, mesh)
     compiled = step.lower(
       fresh_state(networks, mesh), put(mesh, images(0, 1024)), np.float32(1)
     ).compile()
@@ -84,14 +71,7 @@ def test_the_work_is_shared_by_the_devices(tiny_config):
 
 def test_a_step_compiles_once_and_donates_its_state(tiny_config):
   mesh = mesh_of(8)
-  networks = build_networks(tiny_config)
-  step = step_lib.build_step(
-    build_alae(tiny_config),
-    networks,
-    step_lib.step_options(tiny_config),
-    SEGMENT,
-    mesh,
-  )
+  step, networks = step_of(tiny_config, SEGMENT, mesh)
   first = fresh_state(networks, mesh)
   state = first
   for i in range(3):
