@@ -11,18 +11,34 @@ class UserError(Exception):
   """
 
 
+class Failure(Exception):
+  """Work that failed through no mistake of the user's, told in one line."""
+
+
+class Interrupted(Exception):
+  """A signal ended the work; where it stands has been told.
+
+  Attributes:
+    status: the exit status that tells of the signal, 130 or 143.
+  """
+
+  def __init__(self, message: str, status: int):
+    super().__init__(message)
+    self.status = status
+
+
 def exit_status(
   command: Callable[[], None], flags: Collection[str] = ()
 ) -> int:
   """Runs a command: 0, or 2 after one line for a mistake of the user's.
+
+  1 after one line for a failure, 130 after Ctrl-C, 143 after SIGTERM.
 
   What is below the commands begins an error about an argument with the
   argument's name, `source x: no such folder`. Where the user gave it as one of
   `flags` it is told as that: `--source x: no such folder`.
 
   The same for what the system refuses: a folder below a file, a full disk.
-  A number that is not finite stops a run with 1 and one line: no traceback
-  would say more.
   """
   try:
     command()
@@ -36,9 +52,14 @@ def exit_status(
     where = f'{error.filename}: ' if error.filename is not None else ''
     print(f'alae: {where}{error.strerror or reason(error)}', file=sys.stderr)
     return 2
-  except FloatingPointError as error:
+  except (Failure, FloatingPointError) as error:
     print(f'alae: {error}', file=sys.stderr)
     return 1
+  except Interrupted as signal:
+    return signal.status
+  except KeyboardInterrupt:
+    print('alae: stopped by Ctrl-C', file=sys.stderr)
+    return 130
   return 0
 
 

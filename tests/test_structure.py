@@ -18,6 +18,7 @@ TESTS = ROOT.parent / 'tests'
 ORDER = [
   'errors',
   'storage',
+  'progress',
   'sharding',
   'config',
   'ops',
@@ -202,7 +203,7 @@ def test_no_command_line_below_the_commands():
       continue  # it tells whole commands to type: alae prepare ...
     for text in strings_of(path):
       flags = set(re.findall(r'--[a-z_]+', text))
-      assert flags <= {'--config', '--help'}, (name, text)
+      assert flags <= {'--config', '--change', '--help'}, (name, text)
 
 
 def test_nobody_asks_a_network_what_it_is():

@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     help='print the resolved config, sizes, steps and memory; train nothing',
   )
   parser.add_argument(
+    '--change',
+    action='store_true',
+    help='let a run go on from its newest checkpoint with other rates, batch '
+    'sizes, numbers of images and the like; config.json keeps what they were',
+  )
+  parser.add_argument(
     '--distributed',
     nargs='?',
     const='',
@@ -55,4 +61,4 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   elif not args.workdir:
     raise UserError('--workdir is missing: name the folder of the run')
   else:
-    loop.train(config, args.workdir)
+    loop.train(config, args.workdir, args.change)

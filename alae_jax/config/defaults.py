@@ -32,6 +32,7 @@ def default() -> ConfigDict:
   config.model.discriminator_layers = 3  # of D, all linear
 
   config.train = ConfigDict()
+  config.train.init_from = ''  # RUN or RUN@IMAGES_SEEN: weights to start with
   config.train.images = 48_000_000  # to see in all
   config.train.batch_size = 128  # over all devices, 0 for 4 on each
   config.train.learning_rate = 0.002
@@ -40,12 +41,16 @@ def default() -> ConfigDict:
   config.train.r1_gamma = 10.0  # for images in [-1, 1]
   config.train.adam_beta2 = 0.99  # beta1 is 0
   config.train.ema_half_life = 10_000.0  # images
+  # ... but at most this share of the images that the level has seen: 0 is no
+  # bound, as in the authors' release.
+  config.train.ema_rampup = 0.05
   config.train.mean_w_beta = 0.995  # of the mean of w, in each phase
   config.train.style_mixing_probability = 0.0  # of steps I and II
   config.train.latent_step_updates_mapping = False  # the release's step III
 
   config.growth = ConfigDict()
   config.growth.images_per_level = 0  # 0: train the last level alone
+  config.growth.first_level = 0  # train.init_from: the level that it reached
   # Per level, the last entry for all higher ones. () derives them:
   config.growth.batch_sizes = ()  # train.batch_size, up to 16-fold below 64x64
   config.growth.learning_rates = ()  # train.learning_rate, more from 256x256
@@ -60,6 +65,10 @@ def default() -> ConfigDict:
   config.evaluation = ConfigDict()
   config.evaluation.use_ema = True  # else the live networks
   config.evaluation.at_end = ()  # metrics when training is over
+
+  config.history = ConfigDict()
+  # What `--change` changed, in order: {images_seen, field, was, now} each.
+  config.history.changes = ()
 
   return config.lock()
 

@@ -14,6 +14,9 @@ from alae_jax import storage
 from alae_jax.config.defaults import default
 from alae_jax.errors import UserError, reason
 
+# What a run did that was made before these fields were.
+BEFORE = {'train.ema_rampup': 0.0}
+
 
 def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
   """Loads a config file and overrides fields of it.
@@ -79,6 +82,9 @@ def load(path: epath.Path) -> ConfigDict:
       error
     )
   config = default()
+  for field, value in BEFORE.items():
+    section, name = field.split('.')
+    config[section][name] = value
   for field, value in values.items():
     try:
       section, name = field.split('.')

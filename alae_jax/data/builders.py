@@ -20,9 +20,9 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import requests
 import tensorflow_datasets as tfds
-import tqdm
 from etils import epath
 
+from alae_jax import progress
 from alae_jax.data import images
 from alae_jax.data.sources import idx
 from alae_jax.errors import UserError
@@ -106,8 +106,7 @@ class ResolutionBuilder(tfds.core.GeneratorBasedBuilder, **_UNREGISTERED):
   def _generate_examples(self, split: str, size: int):
     title = f'{self.name} {self.resolution}x{self.resolution} {split}'
     encoded = threaded_map(lambda i: self._encode(split, i), range(size))
-    bar = tqdm.tqdm(encoded, title, size, unit=' images', smoothing=0.05)
-    yield from enumerate(bar)
+    yield from enumerate(progress.over(encoded, title, size, 'images'))
 
   def _encode(self, split: str, index: int) -> Example:
     """Returns one example at this one's resolution, as PNG."""

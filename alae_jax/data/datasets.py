@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-import tqdm
 from etils import epath
 
-from alae_jax import storage
+from alae_jax import progress, storage
 from alae_jax.data import digits, remote
 from alae_jax.errors import UserError
 
@@ -219,8 +218,8 @@ def in_memory(dataset: Dataset, limit_bytes: int = 1 << 30) -> Dataset:
   ]
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     done = pool.map(dataset.batch, chunks)
-    bar = tqdm.tqdm(done, f'decoding {dataset.name}', len(chunks), delay=3)
-    parts = list(bar)
+    title = f'decoding {dataset.name}'
+    parts = list(progress.over(done, title, len(chunks), 'pieces'))
   arrays = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
   return ArrayDataset(dataset.name, num_classes=dataset.num_classes, **arrays)
 

@@ -9,10 +9,9 @@ import os
 import uuid
 from collections.abc import Iterable, Sequence
 
-import tqdm
 from etils import epath
 
-from alae_jax import storage
+from alae_jax import progress, storage
 
 CACHE = 'ALAE_CACHE'  # environment variable
 _INFO = 'dataset_info.json'  # with which TFDS takes a folder for a dataset
@@ -90,10 +89,7 @@ def _copy(source: epath.Path, target: epath.Path, names: Sequence[str]) -> None:
     (source / name).copy(partial, overwrite=True)
     partial.replace(target / name)
 
-  bar = tqdm.tqdm(
-    total=len(names), desc=f'copying {source}', unit=' files', delay=2,
-    leave=False,
-  )  # fmt: skip
-  with bar, concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-    for _ in pool.map(copy, names):
-      bar.update()
+  with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+    copied = pool.map(copy, names)
+    for _ in progress.over(copied, f'copying {source}', len(names), 'files'):
+      pass

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from alae_jax import progress
 from alae_jax.data.datasets import Dataset, open_dataset
 from alae_jax.data.pipeline import evaluation_batches
 from alae_jax.inference.model import Model
@@ -47,7 +48,10 @@ def embed(
     _IMAGES_AT_ONCE, max(1, _BYTES_AT_ONCE // dataset.image_bytes)
   )
   codes, labels = [], []
-  for batch in evaluation_batches(dataset, batch_size):
+  batches = evaluation_batches(dataset, batch_size)
+  title = f'encoding {dataset.name}, {len(dataset):,} images'
+  number = -(-len(dataset) // batch_size)
+  for batch in progress.over(batches, title, number, 'batches'):
     mask = batch['mask']
     codes.append(np.asarray(encode(batch['image']))[mask])
     if dataset.has_labels:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-import tqdm
 from etils import epath
 
+from alae_jax import progress
 from alae_jax.inference.model import Model
 from alae_jax.inference.user_images import read_pictures
 from alae_jax.ops.pixels import to_uint8
@@ -121,10 +121,10 @@ def _one_a_device(model: Model, function, *batched) -> np.ndarray:
   a pixel: one row a device keeps an image the same to the last bit.
   """
   n = len(batched[0])
-  starts = tqdm.tqdm(range(0, n, model.devices), 'images', delay=3, leave=False)
+  starts = range(0, n, model.devices)
   return np.concatenate(
     [
       function(*(x[start : start + model.devices] for x in batched))
-      for start in starts
+      for start in progress.over(starts, 'drawing', unit='images')
     ]
   )

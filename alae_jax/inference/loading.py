@@ -110,8 +110,12 @@ def default_weights(config: ConfigDict) -> str:
   return 'ema' if config.evaluation.use_ema else 'live'
 
 
-def load_state(path: str) -> StoredState:
-  """The newest checkpoint of a run folder, whole, on this process's devices.
+def load_state(path: str, checkpoint: int | None = None) -> StoredState:
+  """A checkpoint of a run folder, whole, on this process's devices.
+
+  Args:
+    path: of the folder.
+    checkpoint: images seen; None for the newest.
 
   Raises:
     UserError: the folder holds no model.
@@ -121,7 +125,7 @@ def load_state(path: str) -> StoredState:
   config_lib.validate(config)
   networks = build_networks(config)
   checkpoints = Checkpoints(folder.checkpoints, read_only=True)
-  images_seen = checkpoints.latest()
+  images_seen = checkpoints.latest() if checkpoint is None else checkpoint
   if images_seen is None:
     raise UserError(f'{path} has no checkpoint yet: train it first')
   state = checkpoints.restore(

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-import tqdm
 from etils import epath
 
-from alae_jax import storage
+from alae_jax import progress, storage
 from alae_jax.data import images
 from alae_jax.data.datasets import Dataset
 from alae_jax.data.sources import folders
@@ -45,7 +44,7 @@ def read_pictures(files: Sequence[epath.Path], model: Model) -> np.ndarray:
   )
   squares = [
     images.to_square(images.read_image(path, model.channels), model.resolution)
-    for path in tqdm.tqdm(files, 'reading', delay=2, leave=False)
+    for path in progress.over(files, 'reading', unit='images')
   ]
   return np.stack(squares) if squares else empty
 

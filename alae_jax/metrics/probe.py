@@ -11,6 +11,7 @@ import functools
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
+from alae_jax import progress
 from alae_jax.data.datasets import Dataset
 from alae_jax.errors import UserError
 from alae_jax.inference.embedding import embed
@@ -60,10 +61,12 @@ def check_labels(dataset: Dataset) -> None:
 def nearest_neighbour_accuracy(codes, labels, queries, answers) -> float:
   """Share of queries whose nearest code (L2) has their label."""
   classifier = KNeighborsClassifier(n_neighbors=1, algorithm='brute')
-  return float(classifier.fit(codes, labels).score(queries, answers))
+  with progress.telling(f'finding the nearest of {len(codes):,} codes'):
+    return float(classifier.fit(codes, labels).score(queries, answers))
 
 
 def linear_svm_accuracy(codes, labels, queries, answers) -> float:
   """Share of queries that a linear SVM (C = 0.02) gets right."""
   classifier = LinearSVC(C=0.02, dual='auto', random_state=0)
-  return float(classifier.fit(codes, labels).score(queries, answers))
+  with progress.telling(f'fitting a linear SVM to {len(codes):,} codes'):
+    return float(classifier.fit(codes, labels).score(queries, answers))

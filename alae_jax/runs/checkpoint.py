@@ -50,6 +50,10 @@ class Checkpoints:
     """Images seen at the newest whole checkpoint, or None."""
     return self._manager.latest_step()
 
+  def all(self) -> list[int]:
+    """Images seen at every whole checkpoint, in order."""
+    return sorted(self._manager.all_steps())
+
   def save(self, state: TrainState, images_seen: int) -> None:
     """Begins to save; waits first for a save that is still under way."""
     if images_seen in self._manager.all_steps():

@@ -42,6 +42,11 @@ class RunFolder:
     return self.path / 'pictures'
 
   @property
+  def owner(self) -> epath.Path:
+    """Which process trains here, see ownership."""
+    return self.path / 'owner.json'
+
+  @property
   def log(self) -> epath.Path:
     """What the console said."""
     return self.path / 'log.txt'

@@ -1,7 +1,8 @@
 """The schedule of a run: a pure function of the images seen.
 
-A run is a sequence of segments, one per level of resolution. MLP-ALAE, and a
-StyleALAE that does not grow, is a single segment.
+A run is a sequence of segments, one per level of resolution, or more where its
+config was changed. MLP-ALAE, and a StyleALAE that does not grow, is a single
+segment.
 """
 
 import dataclasses
@@ -21,6 +22,10 @@ class Segment:
     batch_size: images per step, over all devices.
     learning_rate: of all four networks.
     fade_images: over how many images the level fades in; 0 for not at all.
+    began: images seen when the level began: before `start`, where the config
+      was changed in between.
+    ema_rampup: the EMA's half-life is at most this share of the images that
+      the level has seen; 0 for no bound.
   """
 
   level: int
@@ -29,12 +34,14 @@ class Segment:
   batch_size: int
   learning_rate: float
   fade_images: float = 0.0
+  began: int = 0
+  ema_rampup: float = 0.0
 
   def blend(self, images_seen: int) -> float:
     """How far the level has faded in, (1 - cos(pi t)) / 2, in [0, 1]."""
     if not self.fade_images:
       return 1.0
-    t = min((images_seen - self.start) / self.fade_images, 1.0)
+    t = min((images_seen - self.began) / self.fade_images, 1.0)
     return (1 - math.cos(math.pi * t)) / 2
 
 
@@ -43,39 +50,87 @@ def build_schedule(config: ml_collections.ConfigDict) -> tuple[Segment, ...]:
 
   A level lasts `growth.images_per_level` images, rounded up to whole steps,
   and the last one until `train.images`. A run too short for every level ends
-  at a lower one.
+  at a lower one. Where `--change` changed a config a segment ends and the level
+  goes on in another one.
   """
-  growth, train = config.growth, config.train
-  last = config.model.levels - 1
-  if not growth.images_per_level:
-    batch_size = _of_level(growth.batch_sizes, last) or train.batch_size
-    end = _whole_steps(train.images, batch_size)
-    return (Segment(last, 0, end, batch_size, _learning_rate(config, last)),)
   segments: list[Segment] = []
-  start = 0
-  for level in range(last + 1):
-    batch_size = _of_level(growth.batch_sizes, level) or (
-      train.batch_size * max(1, 16 >> level)
-    )
-    until = (
-      train.images
-      if level == last
-      else min(train.images, (level + 1) * growth.images_per_level)
-    )
-    end = start + _whole_steps(until - start, batch_size)
-    if end > start:
+  images = 0
+  for level in _levels(config):
+    began, fade_images = images, _fade_images(config_at(config, images), level)
+    while images < _end_of_level(config_at(config, images), level):
+      segment = _next_segment(config, level, images)
       segments.append(
-        Segment(
-          level,
-          start,
-          end,
-          batch_size,
-          _learning_rate(config, level),
-          fade_images=growth.images_per_level / 2 if level else 0.0,
-        )
+        dataclasses.replace(segment, began=began, fade_images=fade_images)
       )
-    start = end
+      images = segment.end
   return tuple(segments)
+
+
+def config_at(
+  config: ml_collections.ConfigDict, images_seen: int
+) -> ml_collections.ConfigDict:
+  """The config as it was when the step after `images_seen` images was taken."""
+  later = [
+    change
+    for change in config.history.changes
+    if change['images_seen'] > images_seen
+  ]
+  if not later:
+    return config
+  config = config.copy_and_resolve_references()
+  for change in reversed(later):
+    section, field = change['field'].split('.')
+    config[section][field] = change['was']
+  return config
+
+
+def _levels(config: ml_collections.ConfigDict) -> range:
+  last = config.model.levels - 1
+  first = config.growth.first_level if config.growth.images_per_level else last
+  return range(first, last + 1)
+
+
+def _end_of_level(config: ml_collections.ConfigDict, level: int) -> int:
+  """Images after which the next level begins, or the run is over."""
+  if level == config.model.levels - 1:
+    return config.train.images
+  levels = level - config.growth.first_level + 1
+  return min(config.train.images, levels * config.growth.images_per_level)
+
+
+def _fade_images(config: ml_collections.ConfigDict, level: int) -> float:
+  growth = config.growth
+  return growth.images_per_level / 2 if level > growth.first_level else 0.0
+
+
+def _next_segment(
+  config: ml_collections.ConfigDict, level: int, start: int
+) -> Segment:
+  """From `start` to the end of the level or to the next change."""
+  now = config_at(config, start)
+  batch_size = batch_size_of(now, level)
+  steps = math.ceil((_end_of_level(now, level) - start) / batch_size)
+  end = start + steps * batch_size
+  for change in config.history.changes:
+    if start < change['images_seen'] < end:
+      end = change['images_seen']
+      break
+  starts_from_another = start == 0 and now.train.init_from
+  return Segment(
+    level,
+    start,
+    end,
+    batch_size,
+    _learning_rate(now, level),
+    ema_rampup=0.0 if starts_from_another else now.train.ema_rampup,
+  )
+
+
+def batch_size_of(config: ml_collections.ConfigDict, level: int) -> int:
+  """From the table, or train.batch_size, up to 16-fold below 64x64."""
+  growth = config.growth
+  times = max(1, 16 >> level) if growth.images_per_level else 1
+  return _of_level(growth.batch_sizes, level) or config.train.batch_size * times
 
 
 def segment_at(schedule: tuple[Segment, ...], images_seen: int) -> Segment:
@@ -93,10 +148,6 @@ def steps_at(schedule: tuple[Segment, ...], images_seen: int) -> int:
     // segment.batch_size
     for segment in schedule
   )
-
-
-def _whole_steps(images: int, batch_size: int) -> int:
-  return max(0, math.ceil(images / batch_size) * batch_size)
 
 
 def _of_level(table, level: int):

@@ -10,6 +10,12 @@ import jax.numpy as jnp
 from alae_jax.models.networks import Networks, Params
 from alae_jax.runs.optimizer import init_optimizer
 
+# For XLA on the CPU; the values are the same to the last bit.
+_HURRY = {
+  'xla_backend_optimization_level': 1,
+  'xla_llvm_disable_expensive_passes': True,
+}
+
 
 @flax.struct.dataclass
 class TrainState:
@@ -43,6 +49,16 @@ def init_state(networks: Networks, seed: int) -> TrainState:
     opt_state=init_optimizer(params),
     mean_w=jnp.zeros((networks.layers, networks.w_dim)),
   )
+
+
+def fresh_state(
+  networks: Networks, seed: int, place: jax.sharding.Sharding
+) -> TrainState:
+  """A fresh state, laid out as `place` says."""
+  init = functools.partial(init_state, networks, seed)
+  # What takes long to compile is a hundred random draws, which run once.
+  options = _HURRY if jax.default_backend() == 'cpu' else None
+  return jax.jit(init, out_shardings=place, compiler_options=options)()
 
 
 def abstract_state(

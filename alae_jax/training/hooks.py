@@ -8,6 +8,7 @@ import numpy as np
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.models.networks import Networks
 from alae_jax.runs.checkpoint import Checkpoints
+from alae_jax.runs.ownership import Owner
 from alae_jax.runs.schedule import Segment
 from alae_jax.runs.state import TrainState
 from alae_jax.training.snapshots import Snapshots
@@ -29,6 +30,7 @@ class Watch:
     checkpoints: Checkpoints,
     snapshots: Snapshots,
     telemetry: Telemetry,
+    owner: Owner | None,
   ):
     self._config = config
     self._networks = networks
@@ -36,6 +38,7 @@ class Watch:
     self._checkpoints = checkpoints
     self._snapshots = snapshots
     self._telemetry = telemetry
+    self._owner = owner
     self._pending: list[tuple[int, dict[str, jax.Array]]] = []
 
   def after_step(
@@ -55,15 +58,17 @@ class Watch:
 
     Raises:
       FloatingPointError: a number is not finite; nothing is saved.
+      LostFolder: another process trains here; nothing is written.
     """
     self._pending.append((images_seen, metrics))
     if len(self._pending) > 2:  # let the host run ahead by two steps only
       jax.block_until_ready(self._pending[-3][1])
-    self._telemetry.progress(
+    self._telemetry.advance(
       images_seen, self._networks.resolutions[self._segment.level]
     )
     log = self._config.log
     if self._due(log.metrics_images, images_seen) or stop:
+      self._check_owner()
       self._write_metrics(images_seen)
     if self._due(log.pictures_images, images_seen):
       self.draw(state, images_seen)
@@ -74,6 +79,7 @@ class Watch:
     """Writes pictures of the networks that evaluation uses."""
     if jax.process_index() != 0:
       return
+    self._check_owner()
     model = model_of(
       self._config,
       self._networks,
@@ -81,18 +87,36 @@ class Watch:
       images_seen,
       default_weights(self._config),
     )
-    self._snapshots.write(model, images_seen)
+    for name, picture in self._snapshots.write(model, images_seen).items():
+      self._telemetry.show(name, picture, images_seen)
     self._telemetry.restart_clock()
 
   def save(self, state: TrainState, images_seen: int) -> None:
     """Saves a state that is finite."""
+    self._check_owner()
     self._check_pending()
     if not jax.device_get(_all_finite(state)):
       raise FloatingPointError(
-        f'the parameters are not finite after {images_seen:,} images; '
-        'the last checkpoint is good'
+        f'the parameters are not finite after {images_seen:,} images'
+        + self._advice()
       )
     self._checkpoints.save(state, images_seen)
+
+  def _check_owner(self) -> None:
+    if self._owner is not None:
+      self._owner.check()
+
+  def _advice(self) -> str:
+    """How to go on when a number is not finite."""
+    rate = self._segment.learning_rate / 2
+    field = f'a lower rate, such as --config.train.learning_rate={rate:g}'
+    good = self._checkpoints.latest()
+    if good is None:
+      return f'; nothing is saved yet, so start again with {field}'
+    return (
+      f'; the checkpoint after {good:,} images is good: go on from it with '
+      f'--change and {field}'
+    )
 
   def _due(self, every: int, images_seen: int) -> bool:
     before = images_seen - self._segment.batch_size
@@ -126,8 +150,7 @@ class Watch:
       for name, value in step.items():
         if not np.isfinite(value):
           raise FloatingPointError(
-            f'{name} is {value} after {images_seen:,} images; the last '
-            'checkpoint is good'
+            f'{name} is {value} after {images_seen:,} images' + self._advice()
           )
     return values
 

@@ -15,13 +15,14 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from alae_jax import config as config_lib
-from alae_jax import sharding, storage
+from alae_jax import progress, sharding, storage
 from alae_jax.data.datasets import Dataset, in_memory, open_dataset
 from alae_jax.data.pipeline import train_batches
-from alae_jax.errors import UserError
+from alae_jax.errors import Interrupted, UserError
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.methods.alae import build_alae
 from alae_jax.metrics import evaluate as evaluate_lib
@@ -31,8 +32,10 @@ from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.folder import RunFolder, stored_config, write_config
 from alae_jax.runs.optimizer import init_optimizer
-from alae_jax.runs.schedule import Segment, build_schedule
+from alae_jax.runs.ownership import Owner
+from alae_jax.runs.schedule import Segment, build_schedule, config_at
 from alae_jax.runs.state import TrainState
+from alae_jax.training import start
 from alae_jax.training import step as step_lib
 from alae_jax.training.hooks import Watch
 from alae_jax.training.preemption import Preemption
@@ -54,6 +57,7 @@ class Run:
   mesh: Mesh
   schedule: tuple[Segment, ...]
   checkpoints: Checkpoints
+  owner: Owner | None
 
   @property
   def images(self) -> int:
@@ -61,46 +65,112 @@ class Run:
     return self.schedule[-1].end
 
 
-def train(config: ml_collections.ConfigDict, workdir: str) -> None:
+def train(
+  config: ml_collections.ConfigDict, workdir: str, change: bool = False
+) -> None:
   """Trains, or continues what the run folder holds, to the end.
 
   Args:
     config: locked, as experiments/ make it.
     workdir: the run folder, local or remote.
+    change: whether a run that goes on may do so with other rates, batches and
+      the like (`config.checks.CHANGEABLE`), from its newest checkpoint on.
 
   Raises:
-    UserError: the config, the data or the run folder can't be used.
-    FloatingPointError: a loss is not finite; the last checkpoint is good.
-  """
-  run, continues = open_run(config, workdir)
-  # Whatever ends a run, a save that is under way is finished first.
-  with contextlib.closing(run.checkpoints):
-    state, images_seen = restore_or_init(run)
-    with Telemetry(run.folder, run.schedule, images_seen) as telemetry:
-      introduce(run, state, images_seen, continues, telemetry)
-      with Preemption() as preemption:
-        state, images_seen = train_segments(
-          run, state, images_seen, telemetry, preemption
-        )
-      conclude(run, state, images_seen, telemetry, preemption)
-
-
-def open_run(
-  config: ml_collections.ConfigDict, workdir: str
-) -> tuple[Run, bool]:
-  """Checks everything that can be wrong; then makes or opens the folder.
-
-  Returns:
-    The run, and whether the folder held it already.
+    UserError: the config, the data or the run folder can't be used, or
+      another process trains there.
+    FloatingPointError: a loss is not finite.
+    Interrupted: a signal; everything is saved.
+    LostFolder: another process has taken the folder over, or it was removed.
   """
   folder = RunFolder(storage.locate(workdir))
   stored = stored_config(folder)
-  config = config_lib.resolve(config, jax.device_count(), stored)
+  config = settle_config(config, folder, stored, change)
+  with own(folder) as owner:
+    if stored_config(folder) != stored:
+      raise UserError(f'workdir {workdir} has just changed: start again')
+    run = open_run(config, folder, owner)
+    # Whatever ends a run, a save that is under way is finished first.
+    with contextlib.closing(run.checkpoints):
+      continues = run.checkpoints.latest() is not None
+      state, images_seen = restore_or_init(run)
+      with Telemetry(run.folder, run.schedule, images_seen) as telemetry:
+        introduce(run, state, images_seen, continues, telemetry)
+        announce = functools.partial(announce_signal, telemetry)
+        with Preemption(announce) as preemption:
+          state, images_seen = train_segments(
+            run, state, images_seen, telemetry, preemption
+          )
+        conclude(run, state, images_seen, telemetry, preemption)
+
+
+def settle_config(
+  config: ml_collections.ConfigDict,
+  folder: RunFolder,
+  stored: ml_collections.ConfigDict | None,
+  change: bool,
+) -> ml_collections.ConfigDict:
+  """Checks everything that can be wrong, and writes nothing.
+
+  Args:
+    config: as the user gave it.
+    folder: of the run.
+    stored: the config of the run that it holds.
+    change: whether the run may go on with other values.
+
+  Returns:
+    The config under which the run begins or goes on.
+  """
+  images_seen = newest_checkpoint(folder)
+  # A run that has saved nothing may as well begin anew, with another config.
+  continues = stored if images_seen is not None else None
+  config = config_lib.resolve(config, jax.device_count(), continues)
   config_lib.validate(config, jax.device_count())
   evaluate_lib.check_names(config.evaluation.at_end)
-  if stored is not None:
-    config_lib.check_continues(config, stored, folder.path)
-  run = Run(
+  if continues is None:
+    config = start.settle(config)
+  elif change:
+    config = config_lib.change(config, continues, folder.path, images_seen or 0)
+  else:
+    config_lib.check_continues(config, continues, folder.path)
+  networks = build_networks(config)
+  for segment in build_schedule(config):
+    for split in ('train', 'test'):
+      dataset = open_level(config, networks, segment.level, split)
+  evaluate_lib.check_fit(config.evaluation.at_end, dataset)
+  return config
+
+
+@contextlib.contextmanager
+def own(folder: RunFolder) -> Iterator[Owner | None]:
+  """The run folder as this job's; the first process owns it for all.
+
+  Raises:
+    UserError: in every process, where another job has it.
+  """
+  with contextlib.ExitStack() as stack:
+    owner, refusal = None, None
+    if jax.process_index() == 0:
+      try:
+        owner = stack.enter_context(Owner(folder))
+      except UserError as error:
+        refusal = error
+    if jax.process_count() > 1:
+      refused = multihost_utils.broadcast_one_to_all(refusal is not None)
+      if refused and refusal is None:
+        refusal = UserError(f'workdir {folder.path} belongs to another job')
+    if refusal is not None:
+      raise refusal
+    yield owner
+
+
+def open_run(
+  config: ml_collections.ConfigDict, folder: RunFolder, owner: Owner | None
+) -> Run:
+  """Makes the folder, or opens what it holds, for writing."""
+  if owner is not None:
+    write_config(folder, config)
+  return Run(
     config,
     folder,
     build_networks(config),
@@ -109,25 +179,29 @@ def open_run(
     Checkpoints(
       folder.checkpoints, config.log.keep_last, config.log.keep_images
     ),
+    owner,
   )
-  for segment in run.schedule:
-    for split in ('train', 'test'):
-      dataset = open_level(run, segment, split)
-  evaluate_lib.check_fit(config.evaluation.at_end, dataset)
-  if jax.process_index() == 0:
-    write_config(folder, config)
-  return run, stored is not None
 
 
-def open_level(run: Run, segment: Segment, split: str) -> Dataset:
-  """The images of a segment's resolution.
+def newest_checkpoint(folder: RunFolder) -> int | None:
+  """Images seen at the newest checkpoint of a folder, or None."""
+  with contextlib.closing(
+    Checkpoints(folder.checkpoints, read_only=True)
+  ) as checkpoints:
+    return checkpoints.latest()
+
+
+def open_level(
+  config: ml_collections.ConfigDict, networks: Networks, level: int, split: str
+) -> Dataset:
+  """The images of a level's resolution.
 
   Raises:
     UserError: there are none, or they have other channels than the model.
   """
-  data, model = run.config.data, run.config.model
+  data, model = config.data, config.model
   dataset = open_dataset(
-    data.name, data.data_dir, split, run.networks.resolutions[segment.level]
+    data.name, data.data_dir, split, networks.resolutions[level]
   )
   if dataset.channels != model.channels:
     raise UserError(
@@ -138,16 +212,22 @@ def open_level(run: Run, segment: Segment, split: str) -> Dataset:
 
 
 def restore_or_init(run: Run) -> tuple[TrainState, int]:
-  """The newest checkpoint's state, or a fresh one, and its images seen."""
+  """The newest checkpoint's state, or that of a beginning; its images seen."""
   replicated = sharding.replicated(run.mesh)
   images_seen = run.checkpoints.latest()
   if images_seen is None:
-    init = functools.partial(
-      state_lib.init_state, run.networks, run.config.train.seed
-    )
-    return jax.jit(init, out_shardings=replicated)(), 0
+    with progress.telling('making the first parameters'):
+      return start.init_state(run.config, run.networks, replicated), 0
   abstract = state_lib.abstract_state(run.networks, replicated)
   return run.checkpoints.restore(images_seen, abstract), images_seen
+
+
+def announce_signal(telemetry: Telemetry, signal_name: str) -> None:
+  """Said at once, while a step or a compilation may have minutes to go."""
+  telemetry.say(
+    f'{signal_name}: stopping after what is under way, and saving; once more '
+    'to leave at once'
+  )
 
 
 def introduce(
@@ -162,6 +242,14 @@ def introduce(
     return
   telemetry.say(describe_machine())
   telemetry.say(describe_parameters(state.params))
+  for change in run.config.history.changes:
+    if change['images_seen'] == images_seen:
+      telemetry.say(
+        f'{change["field"]} is {change["now"]!r} from here on, '
+        f'it was {change["was"]!r}'
+      )
+  if not continues and run.config.train.init_from:
+    telemetry.say(f'starts with the weights of {run.config.train.init_from}')
   telemetry.say(
     f'continuing after {images_seen:,} of {run.images:,} images'
     if continues
@@ -194,14 +282,20 @@ def train_segment(
   telemetry: Telemetry,
   preemption: Preemption,
 ) -> tuple[TrainState, int]:
-  """Trains one level from images_seen to its end, or to a preemption."""
-  snapshots = Snapshots(
-    run.folder, open_level(run, segment, 'test'), run.config.train.seed
-  )
+  """Trains one segment from images_seen to its end, or to a preemption."""
+  run = run_at(run, segment)
+  test = open_level(run.config, run.networks, segment.level, 'test')
+  snapshots = Snapshots(run.folder, test, run.config.train.seed)
   watch = Watch(
-    run.config, run.networks, segment, run.checkpoints, snapshots, telemetry
+    run.config,
+    run.networks,
+    segment,
+    run.checkpoints,
+    snapshots,
+    telemetry,
+    run.owner,
   )
-  if images_seen == segment.start:
+  if images_seen == segment.began:
     state = reset_optimizer(run, state)
   if images_seen == 0:
     watch.draw(state, images_seen)
@@ -221,6 +315,14 @@ def train_segment(
     if stop:
       break
   return state, images_seen
+
+
+def run_at(run: Run, segment: Segment) -> Run:
+  """The run as its config was while a segment is trained."""
+  config = config_at(run.config, segment.start)
+  return dataclasses.replace(
+    run, config=config, networks=build_networks(config)
+  )
 
 
 def reset_optimizer(run: Run, state: TrainState) -> TrainState:
@@ -260,13 +362,15 @@ def device_batches(
 ) -> Iterator[jax.Array]:
   """uint8 batches on the devices, from where images_seen left off."""
   over_devices = sharding.over_batch(run.mesh)
-  dataset = in_memory(open_level(run, segment, 'train'))
+  dataset = in_memory(
+    open_level(run.config, run.networks, segment.level, 'train')
+  )
   data = run.config.data
   for batch in train_batches(
     dataset,
     seed=run.config.train.seed,
     batch_size=segment.batch_size,
-    start=images_seen - segment.start,
+    start=images_seen - segment.began,
     process_index=jax.process_index(),
     process_count=jax.process_count(),
     num_threads=data.threads or None,
@@ -283,12 +387,12 @@ def conclude(
 ) -> None:
   """Says how to go on, or evaluates a trained model."""
   if images_seen < run.images:
-    telemetry.say(
-      f'stopped by {preemption.signal_name} after '
-      f'{images_seen:,} images, which are saved: the same command '
-      'goes on from there'
+    stopped = (
+      f'stopped by {preemption.signal_name} after {images_seen:,} images, '
+      'which are saved: the same command goes on from there'
     )
-    return
+    telemetry.say(stopped)
+    raise Interrupted(stopped, preemption.status)
   metrics = missing_metrics(run)
   if metrics and jax.process_index() == 0:
     evaluate_at_end(run, state, metrics, telemetry)

@@ -1,33 +1,55 @@
 """Leaving cleanly when a machine is taken away or the user presses Ctrl-C."""
 
+import os
 import signal
+import socket
+import threading
+from collections.abc import Callable
 
 import jax
 from jax.experimental import multihost_utils
+
+_CAUGHT = (signal.SIGTERM, signal.SIGINT)
 
 
 class Preemption:
   """Catches SIGTERM and SIGINT, so that the loop can save and leave.
 
-  A second signal of the same kind has its usual effect. In a job of several
-  processes SIGTERM to any of them stops all after the same step: jax, which
-  catches it then, tells the others. SIGINT has its usual effect there.
+  A second signal ends the process at once. In a job of several processes
+  SIGTERM to any of them stops all after the same step: jax, which catches it
+  then, tells the others. SIGINT has its usual effect there.
   """
 
-  def __init__(self) -> None:
+  def __init__(self, announce: Callable[[str], None]) -> None:
+    """Takes what says a line to the user, called with a signal's name."""
     self.signal_name = ''
+    self._announce = announce
     self._handlers: dict[int, object] = {}
     self._polls = 0
 
   def __enter__(self) -> 'Preemption':
-    if jax.process_count() == 1:
-      for number in (signal.SIGTERM, signal.SIGINT):
-        self._handlers[number] = signal.signal(number, self._note)
+    if (
+      jax.process_count() == 1
+      and threading.current_thread() is threading.main_thread()
+    ):
+      self._listen()
     return self
 
   def __exit__(self, *_) -> None:
-    for number in list(self._handlers):
-      self._restore(number)
+    if not self._handlers:
+      return
+    signal.set_wakeup_fd(self._wakeup_before)
+    for number, handler in self._handlers.items():
+      signal.signal(number, handler)  # type: ignore[arg-type]
+    self._handlers.clear()
+    self._sender.close()  # ends the listener
+    self._listener.join()
+    self._receiver.close()
+
+  @property
+  def status(self) -> int:
+    """The exit status that tells of the signal, 128 and its number."""
+    return 128 + signal.Signals[self.signal_name]
 
   def reached(self) -> bool:
     """Whether to stop after this step; all processes give the same answer.
@@ -42,11 +64,30 @@ class Preemption:
       self.signal_name = 'SIGTERM'
     return bool(self.signal_name)
 
-  def _note(self, number: int, _frame) -> None:
-    self.signal_name = signal.Signals(number).name
-    self._restore(number)
+  def _listen(self) -> None:
+    """Has a thread of its own hear signals.
 
-  def _restore(self, number: int) -> None:
-    handler = self._handlers.pop(number, None)
-    if handler is not None:
-      signal.signal(number, handler)  # type: ignore[arg-type]
+    Python runs handlers in the main thread, which may compile or wait for a
+    step, for minutes; the number of a signal comes down a socket at once.
+    """
+    self._receiver, self._sender = socket.socketpair()
+    self._sender.setblocking(False)
+    self._wakeup_before = signal.set_wakeup_fd(self._sender.fileno())
+    for number in _CAUGHT:
+      self._handlers[number] = signal.signal(number, self._note)
+    self._listener = threading.Thread(target=self._hear, daemon=True)
+    self._listener.start()
+
+  def _hear(self) -> None:
+    count = 0
+    while heard := self._receiver.recv(1):
+      if heard[0] not in _CAUGHT:
+        continue
+      count += 1
+      if count > 1:
+        os._exit(128 + heard[0])
+      self._note(heard[0])
+      self._announce(self.signal_name)
+
+  def _note(self, number: int, _frame=None) -> None:
+    self.signal_name = self.signal_name or signal.Signals(number).name

@@ -35,20 +35,26 @@ class Snapshots:
     self._reals = np.stack([dataset[int(i)]['image'] for i in indices])
     self._key = jax.random.key(seed)
 
-  def write(self, model: Model, images_seen: int) -> None:
-    """Samples, and reconstructions to the right of their originals."""
+  def write(self, model: Model, images_seen: int) -> dict[str, np.ndarray]:
+    """Samples, and reconstructions to the right of their originals.
+
+    Returns:
+      The pictures by name, uint8 [H, W, C].
+    """
     pictures.write_grid(
       self._folder.pictures / 'reals.png', self._reals, self.columns
     )
-    samples = model.generate(self._key, self.columns**2)
-    self._write('samples', images_seen, to_uint8(samples))
+    samples = to_uint8(model.generate(self._key, self.columns**2))
     half = self._reals[: max(1, len(self._reals) // 2)]
     results = to_uint8(model.reconstruct(half, self._key))
-    self._write('reconstructions', images_seen, pictures.beside(half, results))
+    drawn = {
+      'samples': self._grid(samples),
+      'reconstructions': self._grid(pictures.beside(half, results)),
+    }
+    for name, picture in drawn.items():
+      path = self._folder.pictures / f'{name}_{images_seen:09d}.png'
+      pictures.write_png(path, picture)
+    return drawn
 
-  def _write(self, name: str, images_seen: int, images: np.ndarray) -> None:
-    pictures.write_grid(
-      self._folder.pictures / f'{name}_{images_seen:09d}.png',
-      images,
-      self.columns,
-    )
+  def _grid(self, images: np.ndarray) -> np.ndarray:
+    return pictures.grid(pictures.enlarge(images), self.columns)

@@ -124,7 +124,7 @@ def train_step(
     if aux.w is not None:
       mean_w = average(mean_w, jnp.mean(aux.w, axis=0), options.mean_w_beta)
 
-  decay = 0.5 ** (segment.batch_size / options.ema_half_life)
+  decay = ema_decay(options, segment, state.images_seen)
   return state_lib.TrainState(
     images_seen=state.images_seen + segment.batch_size,
     params=params,
@@ -134,6 +134,21 @@ def train_step(
     opt_state=opt_state,
     mean_w=mean_w,
   ), scalars
+
+
+def ema_decay(
+  options: StepOptions, segment: Segment, images_seen: jax.Array
+) -> jax.Array | float:
+  """What the EMA keeps in a step, in [0, 1].
+
+  The half-life grows with the images that the level has seen, as in StyleGAN2's
+  code (ema_rampup): a level begins with the parameters themselves.
+  """
+  if not segment.ema_rampup:
+    return 0.5 ** (segment.batch_size / options.ema_half_life)
+  seen = (images_seen - segment.began).astype(jnp.float32)
+  half_life = jnp.minimum(options.ema_half_life, segment.ema_rampup * seen)
+  return jnp.exp2(-segment.batch_size / jnp.maximum(half_life, 1e-8))
 
 
 def prepare_reals(
@@ -174,6 +189,8 @@ def train_phase(
   return params, opt_state, aux
 
 
-def average(old: jax.Array, new: jax.Array, decay: float) -> jax.Array:
+def average(
+  old: jax.Array, new: jax.Array, decay: jax.Array | float
+) -> jax.Array:
   """A moving average: `decay` of the old and the rest of the new."""
   return decay * old + (1 - decay) * new

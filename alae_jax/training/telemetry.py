@@ -8,16 +8,14 @@ from importlib import metadata
 
 import jax
 import numpy as np
-import tensorboardX
 import tqdm
-from etils import epath
-from tensorboardX import record_writer
 
-from alae_jax import storage
+from alae_jax import progress, storage
 from alae_jax.models.networks import Params
 from alae_jax.runs import records
 from alae_jax.runs.folder import RunFolder
 from alae_jax.runs.schedule import Segment, steps_at
+from alae_jax.training.board import Board
 
 LOGGER = logging.getLogger('alae_jax')
 _VERSIONED = (
@@ -44,41 +42,16 @@ class _RunLog(logging.Handler):
 
 
 class _Console(logging.Handler):
-  """Prints log lines above the progress bar."""
+  """Prints log lines."""
 
   def emit(self, record: logging.LogRecord) -> None:
-    tqdm.tqdm.write(self.format(record), file=sys.stdout)
-    sys.stdout.flush()
+    _print(self.format(record))
 
 
-class _RemoteEvents:
-  """TensorBoard's events in an object store: all of them at every flush."""
-
-  def __init__(self, path: str):
-    self._path = epath.Path(path)
-    self._events = bytearray()
-
-  def write(self, event: bytes) -> None:
-    self._events += event
-
-  def flush(self) -> None:
-    storage.write_whole(self._path, bytes(self._events))
-
-  def close(self) -> None:
-    self.flush()
-
-
-class _RemoteEventsFactory:
-  """Tells tensorboardX, whose own needs a client of its own, of the above."""
-
-  def open(self, path: str) -> _RemoteEvents:
-    return _RemoteEvents(path)
-
-  def directory_check(self, path: str) -> None:
-    """An object store needs no folders."""
-
-
-record_writer.register_writer_factory('gs', _RemoteEventsFactory())
+def _print(line: str) -> None:
+  """Writes a line above the progress bar, if there is one."""
+  tqdm.tqdm.write(line, file=sys.stdout)
+  sys.stdout.flush()
 
 
 class Telemetry:
@@ -117,27 +90,27 @@ class Telemetry:
       self._seconds_before = records.seconds_trained(
         self._folder.metrics, self._images_seen
       )
-      self._board = tensorboardX.SummaryWriter(
-        str(self._folder.path), purge_step=self._images_seen
-      )
+      self._board = Board(self._folder.path, self._images_seen)
     for handler in self._handlers:
       LOGGER.addHandler(handler)
-    self._bar = tqdm.tqdm(
-      total=self._schedule[-1].end,
-      initial=self._images_seen,
-      unit='img',
-      unit_scale=True,
-      smoothing=0.05,
-      mininterval=0.5,
-      dynamic_ncols=True,
-      disable=not self._speaks,
+    self._bar = (
+      progress.start(
+        'starting',
+        self._schedule[-1].end,
+        self._images_seen,
+        'images',
+        say=_print,
+        leave=True,
+        unit_scale=True,
+      )
+      if self._speaks
+      else None
     )
     return self
 
   def __exit__(self, *_) -> None:
-    self._bar.close()
-    if self._speaks:
-      self._board.close()
+    if self._bar is not None:
+      self._bar.close()
     for handler in self._handlers:
       LOGGER.removeHandler(handler)
 
@@ -149,10 +122,11 @@ class Telemetry:
     """Leaves what came before (a compilation, a picture) out of the speed."""
     self._window = (time.monotonic(), self._images_seen)
 
-  def progress(self, images_seen: int, resolution: int) -> None:
+  def advance(self, images_seen: int, resolution: int) -> None:
     """After every step."""
-    self._bar.set_description(f'{resolution}x{resolution}', refresh=False)
-    self._bar.update(images_seen - self._images_seen)
+    if self._bar is not None:
+      self._bar.set_description(f'{resolution}x{resolution}', refresh=False)
+      self._bar.update(images_seen - self._images_seen)
     self._images_seen = images_seen
 
   def write(self, images_seen: int, scalars: dict[str, float]) -> None:
@@ -165,8 +139,11 @@ class Telemetry:
     self._window = (now, images_seen)
     scalars = {**scalars, 'images_per_second': speed}
     self.record(images_seen, scalars)
-    self._bar.set_postfix(
-      {short: f'{scalars[name]:.3f}' for short, name in _ON_THE_BAR.items()},
+    assert self._bar is not None
+    self._bar.set_postfix_str(
+      ', '.join(
+        f'{short} {scalars[name]:.3f}' for short, name in _ON_THE_BAR.items()
+      ),
       refresh=False,
     )
 
@@ -193,9 +170,12 @@ class Telemetry:
         **scalars,
       },
     )
-    for name, value in scalars.items():
-      self._board.add_scalar(name, value, images_seen)
-    self._board.flush()
+    self._board.add_scalars(scalars, images_seen)
+
+  def show(self, name: str, image: np.ndarray, images_seen: int) -> None:
+    """A picture uint8 [H, W, C] for TensorBoard."""
+    if self._speaks:
+      self._board.add_picture(name, image, images_seen)
 
 
 _ON_THE_BAR = {

@@ -11,7 +11,7 @@ import pytest
 from alae_jax import cli
 from alae_jax import config as config_lib
 from alae_jax.data import prepare
-from alae_jax.errors import UserError
+from alae_jax.errors import Interrupted, UserError
 from alae_jax.methods.alae import build_alae
 from alae_jax.metrics import evaluate
 from alae_jax.models.networks import build_networks
@@ -118,7 +118,8 @@ def test_a_level_ends_with_a_checkpoint(growing, tmp_path, monkeypatch):
 
   with monkeypatch.context() as patch:
     patch.setattr(hooks.Watch, 'draw', disturbed)
-    loop.train(growing, workdir)
+    with pytest.raises(Interrupted):
+      loop.train(growing, workdir)
   assert int(final_state(workdir).images_seen) == 48
   assert (
     'after 48 images, which are saved'
@@ -184,7 +185,7 @@ def perturbed(state):
 def test_a_level_begins_with_fresh_moments(growing):
   networks = build_networks(growing)
   run = loop.Run(
-    growing, None, networks, mesh_of(1), build_schedule(growing), None
+    growing, None, networks, mesh_of(1), build_schedule(growing), None, None
   )
   state = fresh_state(networks, run.mesh)
   used = dataclasses.replace(

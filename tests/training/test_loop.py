@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from alae_jax.errors import UserError
+from alae_jax.errors import Interrupted, UserError
 from alae_jax.inference import loading
 from alae_jax.runs import records
 from alae_jax.runs.checkpoint import Checkpoints
@@ -92,7 +92,9 @@ def test_a_preempted_run_saves_and_goes_on(
   workdir = str(tmp_path / 'preempted')
   with monkeypatch.context() as patch:
     stop_after(patch, 32, lambda: os.kill(os.getpid(), number))
-    loop.train(tiny_config, workdir)
+    with pytest.raises(Interrupted) as stopped:
+      loop.train(tiny_config, workdir)
+  assert stopped.value.status == 128 + number
   # The signal came after the step at 32 images; the next one is the last.
   assert int(final_state(workdir).images_seen) == 48
   assert (

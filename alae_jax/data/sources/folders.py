@@ -3,10 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 
-import tqdm
 from etils import epath
 
-from alae_jax import storage
+from alae_jax import progress, storage
 from alae_jax.data import images
 from alae_jax.errors import UserError
 
@@ -53,8 +52,7 @@ def largest_resolution(files: Sequence[epath.Path], limit: int) -> int:
     UserError: a file is not an image, or smaller than 4x4.
   """
   side = limit
-  bar = tqdm.tqdm(files, 'measuring', unit=' images', delay=2, leave=False)
-  for path in bar:
+  for path in progress.over(files, 'measuring', unit='images'):
     smallest = min(images.read_size(path))
     if smallest < 4:
       raise UserError(f'{path} is smaller than 4x4; remove it')
