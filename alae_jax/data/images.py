@@ -9,6 +9,7 @@ import PIL.Image
 import PIL.ImageOps
 from etils import epath
 
+from alae_jax import storage
 from alae_jax.errors import UserError
 
 EXTENSIONS = frozenset({
@@ -38,6 +39,7 @@ def read_image(path: epath.PathLike, channels: int) -> PIL.Image.Image:
     UserError: the file cannot be read as an image.
   """
   try:
+    storage.require_file(epath.Path(path))
     with epath.Path(path).open('rb') as file, PIL.Image.open(file) as image:
       upright = PIL.ImageOps.exif_transpose(image)
       return _to_eight_bits(upright).convert('RGB' if channels == 3 else 'L')
@@ -52,6 +54,7 @@ def read_size(path: epath.PathLike) -> tuple[int, int]:
     UserError: the file is not an image.
   """
   try:
+    storage.require_file(epath.Path(path))
     with epath.Path(path).open('rb') as file, PIL.Image.open(file) as image:
       return image.size
   except _BROKEN as error:

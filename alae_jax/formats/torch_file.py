@@ -82,6 +82,7 @@ def read(path: str) -> Any:
   """
   torch = import_torch()
   source = storage.locate(path)
+  storage.require_file(source)
   start = b''
   try:
     with source.open('rb') as file, warnings.catch_warnings():
