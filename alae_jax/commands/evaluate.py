@@ -3,12 +3,12 @@
 import argparse
 
 from alae_jax.commands import options
-from alae_jax.errors import UserError
+from alae_jax.errors import UserError, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae evaluate`."""
-  parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
+  options.add_workdir(parser)
   parser.add_argument(
     '--metrics',
     required=True,
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     },
   )
   print(
-    f'{args.workdir} after {loaded.images_seen:,} images, '
+    f'{printable(args.workdir)} after {loaded.images_seen:,} images, '
     f'{loaded.weights} weights'
   )
   print(evaluate_lib.table(numbers))
@@ -56,5 +56,8 @@ def _parse_names(text: str) -> list[str]:
       f'--metrics {text!r} names no metric: there is '
       f'{", ".join(evaluate_lib.METRICS)}'
     )
+  for i, name in enumerate(names):
+    if name in names[:i]:
+      raise UserError(f'--metrics {text!r} names {name!r} twice')
   evaluate_lib.check_names(names)
   return names

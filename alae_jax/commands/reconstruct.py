@@ -10,6 +10,7 @@ from etils import epath
 from alae_jax.commands import options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
+from alae_jax.errors import printable
 from alae_jax.inference import pictures
 
 _PAIRS_IN_A_SHEET = 64
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     'images',
     metavar='IMAGE',
     nargs='+',
+    type=options.path,
     help='a file or a folder; the central square is resized',
   )
   options.add_noise(parser, 'constant')
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     _write(output, sheet, names[page], originals, results)
     numbers.append(measured)
   table = np.concatenate(numbers)
-  print(describe([str(path) for path in files], table))
+  print(describe([printable(str(path)) for path in files], table))
   output.finish(
     loaded,
     mean=_named(table.mean(0)),
