@@ -107,6 +107,23 @@ def require_file(path: epath.Path) -> None:
     raise UserError(f'{path} is a pipe, a device or a socket: name a file')
 
 
+def require_folder(path: epath.Path) -> None:
+  """Refuses what can't be a folder to write in, before there is work to lose.
+
+  Raises:
+    UserError: it, or what it would lie in, is no folder or can't be written.
+  """
+  if is_remote(path):
+    return
+  for above in (path, *path.absolute().parents):
+    if os.path.lexists(above):
+      break
+  if not os.path.isdir(above):
+    raise UserError(f'{path}: {above} is no folder')
+  if not os.access(above, os.W_OK | os.X_OK):
+    raise UserError(f'{path}: no permission to write in {above}')
+
+
 def is_remote(path: epath.Path) -> bool:
   """Whether a path is in an object store and not on a disk."""
   return '://' in os.fspath(path)

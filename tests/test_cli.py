@@ -170,7 +170,7 @@ def test_a_dataset_is_read_where_it_is_now(
     ),
     (
       ['generate', '{run}', '--seeds=1', '--out={run}/config.json/x'],
-      'config.json/x: Not a directory',
+      'config.json is no folder',
     ),
   ],
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alae_jax import storage
 from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
@@ -79,6 +80,8 @@ def run(args: argparse.Namespace) -> None:
   """Writes directions, a row of pictures for each, and what is known."""
   points = points_lib.parse_points(args.show) if args.show else [0]
   _refuse_idle(args)
+  if args.labels:
+    storage.require_file(storage.locate(args.labels))
   checks.check_truncation(args, points)
   checks.check_images(len(points))
   output = Output(args)

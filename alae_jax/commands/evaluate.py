@@ -59,5 +59,8 @@ def _parse_names(text: str) -> list[str]:
   for i, name in enumerate(names):
     if name in names[:i]:
       raise UserError(f'--metrics {text!r} names {name!r} twice')
-  evaluate_lib.check_names(names)
+  try:
+    evaluate_lib.check_names(names)
+  except UserError as error:
+    raise UserError(f'--metrics {text!r}: {error}') from None
   return names

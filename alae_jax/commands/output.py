@@ -38,6 +38,7 @@ class Output:
     self._files: list[str] = []
     if self._folder.exists() and not self._folder.is_dir():
       raise UserError(f'--out {args.out} is a file: name a folder')
+    storage.require_folder(self._folder)
     self.claim([self._record])
 
   def claim(self, names: Iterable[str]) -> None:

@@ -38,6 +38,9 @@ class Parser(argparse.ArgumentParser):
     argparse would complain of what is missing first, where the user has only
     misspelt it, and of two values keep the last without a word.
     """
+    for word in words:
+      if word.startswith('-') and word.endswith('=--'):
+        self.error(f'{word}: -- is no value')  # argparse would drop it
     given: set[str] = set()
     for option in options_among(words):
       if option in given:

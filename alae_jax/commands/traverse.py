@@ -4,6 +4,7 @@ import argparse
 
 import numpy as np
 
+from alae_jax import storage
 from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
   checks.check_truncation(args, points)
   count = len(points) * args.steps
   checks.check_images(count)
+  storage.require_file(storage.locate(args.direction))
   output = Output(args)
   output.claim([f'traverse.{kind}' for kind in args.format])
   output.claim(points_lib.originals_of(points))

@@ -106,7 +106,9 @@ class ResolutionBuilder(tfds.core.GeneratorBasedBuilder, **_UNREGISTERED):
   def _generate_examples(self, split: str, size: int):
     title = f'{self.name} {self.resolution}x{self.resolution} {split}'
     encoded = threaded_map(lambda i: self._encode(split, i), range(size))
-    bar = tqdm.tqdm(encoded, title, size, unit=' images', smoothing=0.05)
+    bar = tqdm.tqdm(
+      encoded, title, size, unit=' images', smoothing=0.05, delay=1
+    )
     yield from enumerate(bar)
 
   def _encode(self, split: str, index: int) -> Example:

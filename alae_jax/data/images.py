@@ -3,6 +3,8 @@
 Everything here is a pure function of one image; uint8 [H, W, C], RGB.
 """
 
+import warnings
+
 import cv2
 import numpy as np
 import PIL.Image
@@ -11,6 +13,9 @@ from etils import epath
 
 from alae_jax import storage
 from alae_jax.errors import UserError
+
+# It warns of what it then refuses, and of photographs that are merely large.
+warnings.filterwarnings('ignore', module=r'PIL\.')
 
 EXTENSIONS = frozenset({
   '.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',

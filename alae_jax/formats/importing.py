@@ -138,6 +138,7 @@ def _check_leaf(leaf: jax.Array, wanted: jax.ShapeDtypeStruct) -> None:
 def _check_empty(path: epath.Path) -> None:
   if path.exists() and not path.is_dir():
     raise UserError(f'workdir {path} is a file: name a folder')
+  storage.require_folder(path)
   if path.exists() and any(path.iterdir()):
     raise UserError(f'workdir {path} is not empty: name a new folder')
 

@@ -18,6 +18,12 @@ def place(tmp_path_factory):
   folder = tmp_path_factory.mktemp('place')
   example_runs.mlp_run(folder / 'mlp')
   example_runs.style_run(folder / 'style')
+  growing = example_runs.make_style_config()
+  growing.growth.images_per_level = 1600
+  example_runs.write_run(folder / 'growing', growing)
+  shutil.copytree(folder / 'mlp', folder / 'faces')
+  config = folder / 'faces' / 'config.json'
+  config.write_text(config.read_text().replace('"digits"', '"faces"'))
   shutil.copy(DIGITS, folder)
   wrong_paths.make(folder)
   return folder
@@ -46,6 +52,7 @@ def wrong(place, capsys, monkeypatch):
       warnings.simplefilter('error')  # on a terminal it would be two lines
       for hidden in (DeprecationWarning, PendingDeprecationWarning):
         warnings.simplefilter('ignore', hidden)
+      warnings.filterwarnings('ignore', module=r'PIL\.')  # as data.images does
       said = verbs.refused(capsys, *words)
     assert content(place) == before
     assert said.startswith('alae')

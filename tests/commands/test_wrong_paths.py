@@ -1,8 +1,5 @@
 """Every path argument of every verb is given every kind of wrong path."""
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.support.wrong_paths import (
