@@ -134,7 +134,8 @@ def write_whole(path: epath.Path, content: bytes) -> None:
   if is_remote(path):  # an object takes its name when it is whole
     path.write_bytes(content)
     return
-  partial = path.parent / f'.{path.name}.partial'
+  start = path.name[:50]  # a name may be as long as names can be
+  partial = path.parent / f'.{start}.partial'
   partial.write_bytes(content)
   partial.replace(path)
 

@@ -120,6 +120,15 @@ def check_frames(model: 'Model', frames: int, images: int = 1) -> None:
     )
 
 
+def tell_of_data_dir(model: 'Model', args: argparse.Namespace) -> None:
+  """Warns where --data_dir was given and the dataset is in no folder."""
+  from alae_jax.data.datasets import DIGITS
+
+  name = model.config.data.name
+  if '--data_dir' in args.given and name == DIGITS:
+    tell(f'warning: --data_dir is not read: dataset {name!r} is built in')
+
+
 def tell_of_noise(model: 'Model', args: argparse.Namespace) -> None:
   """Warns where --noise was given and the model has none."""
   if '--noise' in args.given and model.active_layers < 2:

@@ -88,6 +88,7 @@ def run(args: argparse.Namespace) -> None:
   output.claim(['directions.png'])
   loaded = points_lib.open_run(args)
   _check_number(loaded.model, args)
+  checks.tell_of_data_dir(loaded.model, args)
   bounds = args.layers.within(loaded.model)
   found = _find(loaded.model, bounds, args)
   _tell_of_few(found)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from alae_jax.commands import options
+from alae_jax.commands import checks, options
 from alae_jax.errors import UserError, printable
 
 
@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> None:
 
   names = _parse_names(args.metrics)
   loaded = loading.load_run(args.workdir, args.weights)
+  checks.tell_of_data_dir(loaded.model, args)
   numbers = evaluate_lib.evaluate(loaded.model, names, args.data_dir)
   folder = open_folder(args.workdir)
   records.append(

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from alae_jax.inference import pictures
 
 _PAIRS_IN_A_SHEET = 64
 _COLUMNS = 8
+_LONGEST_STEM = 240  # bytes; a number and an ending follow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,8 +83,9 @@ def result_names(
   names: list[str] = []
   used = set(taken)
   for path in files:
+    stem = os.fsdecode(os.fsencode(path.stem)[:_LONGEST_STEM])
     tried = itertools.chain(
-      [f'{path.stem}.png'], (f'{path.stem}_{i}.png' for i in itertools.count(2))
+      [f'{stem}.png'], (f'{stem}_{i}.png' for i in itertools.count(2))
     )
     names.append(next(name for name in tried if name not in used))
     used.add(names[-1])

@@ -51,6 +51,14 @@ def test_a_rate_is_one_of_the_format(films, rate, fits):
       checks.check_film(args)
 
 
+def test_data_that_is_built_in_is_in_no_folder(mlp, capsys, monkeypatch):
+  from alae_jax.metrics import evaluate
+
+  monkeypatch.setitem(evaluate.METRICS, 'probe', lambda *_: {'number': 1})
+  alae('evaluate', mlp, '--metrics', 'probe', '--data_dir', 'now')
+  assert '--data_dir is not read' in capsys.readouterr().err
+
+
 def test_noise_without_noise_is_told_and_works(mlp, tmp_path, capsys):
   words = 'generate', mlp, '--seeds', 1, '--out'
   alae(*words, tmp_path / 'a', '--noise', 'none')
