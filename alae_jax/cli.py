@@ -10,7 +10,7 @@ from types import ModuleType
 from absl import logging
 
 from alae_jax import __version__
-from alae_jax.commands.parsing import Parser
+from alae_jax.commands.parsing import Parser, options_among, suggest
 from alae_jax.errors import UserError, exit_status
 
 
@@ -119,6 +119,7 @@ def build_parser(meant: str = '') -> tuple[Parser, Parser | None]:
       help=verb.summary,
       description=verb.summary,
       epilog=f'example: {verb.example}',
+      overrides=verb.overrides,
     )
     if name == meant:
       verb.load().add_arguments(own)
@@ -130,11 +131,26 @@ def _join_negative(words: Sequence[str]) -> list[str]:
   """['--range', '-3,3'] -> ['--range=-3,3'], which argparse can read."""
   joined: list[str] = []
   for word in words:
-    if re.match(r'-\d', word) and joined and joined[-1].startswith('--'):
+    if re.match(r'-\.?\d', word) and joined and joined[-1].startswith('--'):
       joined[-1] += f'={word}'
     else:
       joined.append(word)
   return joined
+
+
+def _check_words(
+  words: Sequence[str], meant: str, parser: Parser, of_verb: Parser | None
+) -> None:
+  """Leaves with status 2 and a suggestion where a word is misspelt."""
+  if not {'-h', '--help'}.isdisjoint(words):
+    return
+  place = words.index(meant) if meant else len(words)
+  parser.check_options(words[:place])
+  if of_verb:
+    of_verb.check_options(words[place + 1 :])
+  elif meant:
+    near = suggest(meant, VERBS) or f': there are {", ".join(VERBS)}'
+    parser.error(f'there is no verb {meant!r}{near}')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -142,7 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   words = _join_negative(sys.argv[1:] if argv is None else argv)
   meant = next((word for word in words if not word.startswith('-')), '')
   parser, of_verb = build_parser(meant)
+  _check_words(words, meant, parser, of_verb)
   args, rest = parser.parse_known_args(words)
+  args.given = frozenset(options_among(words))
   verb = VERBS[args.verb]
 
   def command() -> None:

@@ -46,21 +46,48 @@ def exit_status(
     message = str(error)
     name = message.split(maxsplit=1)[0].removesuffix(':') if message else ''
     dashes = '--' if f'--{name}' in flags else ''
-    print(f'alae: {dashes}{message}', file=sys.stderr)
+    tell(f'{dashes}{message}')
     return 2
   except OSError as error:
     where = f'{error.filename}: ' if error.filename is not None else ''
-    print(f'alae: {where}{error.strerror or reason(error)}', file=sys.stderr)
+    tell(f'{where}{error.strerror or reason(error)}')
     return 2
   except (Failure, FloatingPointError) as error:
-    print(f'alae: {error}', file=sys.stderr)
+    tell(str(error))
     return 1
   except Interrupted as signal:
     return signal.status
   except KeyboardInterrupt:
-    print('alae: stopped by Ctrl-C', file=sys.stderr)
+    tell('stopped by Ctrl-C')
     return 130
   return 0
+
+
+def tell(message: str) -> None:
+  """Says something to the user in one line, beside what a command prints."""
+  print(f'alae: {printable(message)}', file=sys.stderr)
+
+
+def printable(text: str, most: int = 1000) -> str:
+  r"""A text as a terminal or a log can show it, in one line.
+
+  Names of files may hold anything: control characters (which a terminal would
+  obey), bytes that are no text, thousands of letters.
+
+  Args:
+    text: a message or a name.
+    most: characters; of a longer text the middle is left out.
+
+  Returns:
+    The text with '\n', '\x1b' and the like in place of such characters.
+  """
+  shown = ''.join(
+    letter if letter.isprintable() else letter.encode('unicode_escape').decode()
+    for letter in text
+  )
+  if len(shown) <= most:
+    return shown
+  return f'{shown[: most // 2]}...{shown[-(most // 2) :]}'
 
 
 def reason(error: Exception) -> str:

@@ -21,9 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     prog='python -m alae_jax.main',
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
+    overrides=True,
   )
   train.add_arguments(parser)
-  args, overrides = parser.parse_known_args(argv)
+  words = sys.argv[1:] if argv is None else argv
+  parser.check_options(words)
+  args, overrides = parser.parse_known_args(words)
   return exit_status(lambda: train.run(args, overrides), parser.flags)
 
 

@@ -144,7 +144,6 @@ def test_a_dataset_is_read_where_it_is_now(
   [
     (['evaluate', '{run}', '--metrics', 'fidd'], "no metric 'fidd'"),
     (['evaluate', 'nowhere', '--metrics', 'probe'], 'nowhere'),
-    (['evaluate', '{run}', '--metrics', 'probe', '--wieghts=ema'], '--wieghts'),
     (['train', DIGITS], '--workdir is missing'),
     (['train', DIGITS, '--workdir=x', '--config.train.imges=1'], 'images'),
     (
@@ -171,7 +170,7 @@ def test_a_dataset_is_read_where_it_is_now(
     ),
     (
       ['generate', '{run}', '--seeds=1', '--out={run}/config.json/x'],
-      'config.json/x: Not a directory',
+      'config.json is no folder',
     ),
   ],
 )

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alae_jax.commands import options
+from alae_jax import storage
+from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
-from alae_jax.errors import UserError
+from alae_jax.errors import UserError, tell
 from alae_jax.inference.choices import EVERY_LAYER
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
   from alae_jax.inference.latents import Points
   from alae_jax.inference.model import Model
 
+_FEW = 10  # images of a class
 _STEPS = np.linspace(-3, 3, 7, dtype=np.float32)
 
 
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     '--labels',
+    type=options.path,
     metavar='FILE.csv',
     help='labels of your own images: a header, then in each line a file '
     '(relative to the CSV) and its labels (default: the labels of the '
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     '--samples',
-    type=options.several,
+    type=options.samples,
     default=10_000,
     help='latents drawn, and images of the dataset at most (default: 10000)',
   )
@@ -65,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--show',
     nargs='+',
+    type=options.point,
     metavar='POINT',
     help='seeds or images that directions.png moves (default: seed 0)',
   )
@@ -75,12 +79,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
   """Writes directions, a row of pictures for each, and what is known."""
   points = points_lib.parse_points(args.show) if args.show else [0]
+  _refuse_idle(args)
+  if args.labels:
+    storage.require_file(storage.locate(args.labels))
+  checks.check_truncation(args, points)
+  checks.check_images(len(points))
   output = Output(args)
   output.claim(['directions.png'])
   loaded = points_lib.open_run(args)
+  _check_number(loaded.model, args)
+  checks.tell_of_data_dir(loaded.model, args)
   bounds = args.layers.within(loaded.model)
   found = _find(loaded.model, bounds, args)
+  _tell_of_few(found)
   output.claim(map(_file, found))
+  shown = len(found) * len(points) * len(_STEPS)
+  checks.check_picture(loaded.model, shown, len(_STEPS))
   starts = points_lib.locate(loaded.model, points, args)
   sheet = _sheet(loaded.model, found, starts, bounds, args.noise)
   output.write_grid('directions.png', sheet, len(_STEPS))
@@ -104,6 +118,43 @@ def run(args: argparse.Namespace) -> None:
       for name, (_, facts) in found.items()
     ],
   )
+
+
+def _refuse_idle(args: argparse.Namespace) -> None:
+  """Refuses options that the method does not read."""
+  if args.method == 'labels':
+    checks.refuse_idle(args, ['--number'], 'is for --method pca and sefa')
+    if args.labels:
+      unread = ['--data_dir', '--samples']
+      checks.refuse_idle(args, unread, 'is not read with --labels')
+  else:
+    unread = ['--labels', '--data_dir']
+    checks.refuse_idle(args, unread, 'is for --method labels')
+
+
+def _tell_of_few(found: 'Found') -> None:
+  """Warns of labels that so few images have that they say little."""
+  few = [
+    name
+    for name, (_, facts) in found.items()
+    if 'images' in facts
+    and min(facts['positive'], facts['images'] - facts['positive']) < _FEW
+  ]
+  if few:
+    tell(
+      f'warning: fewer than {_FEW} images of a class: {", ".join(few)} may '
+      'show what else these have in common'
+    )
+
+
+def _check_number(model: 'Model', args: argparse.Namespace) -> None:
+  """Refuses to be asked for more directions than there are."""
+  most = min(model.w_dim, args.samples)
+  if '--number' in args.given and args.number > most:
+    raise UserError(
+      f'--number {args.number}: there are {most} directions in a w of '
+      f'{model.w_dim} numbers, from {args.samples} samples'
+    )
 
 
 def _find(

@@ -2,13 +2,13 @@
 
 import argparse
 
-from alae_jax.commands import options
-from alae_jax.errors import UserError
+from alae_jax.commands import checks, options
+from alae_jax.errors import UserError, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae evaluate`."""
-  parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
+  options.add_workdir(parser)
   parser.add_argument(
     '--metrics',
     required=True,
@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> None:
 
   names = _parse_names(args.metrics)
   loaded = loading.load_run(args.workdir, args.weights)
+  checks.tell_of_data_dir(loaded.model, args)
   numbers = evaluate_lib.evaluate(loaded.model, names, args.data_dir)
   folder = open_folder(args.workdir)
   records.append(
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     },
   )
   print(
-    f'{args.workdir} after {loaded.images_seen:,} images, '
+    f'{printable(args.workdir)} after {loaded.images_seen:,} images, '
     f'{loaded.weights} weights'
   )
   print(evaluate_lib.table(numbers))
@@ -56,5 +57,11 @@ def _parse_names(text: str) -> list[str]:
       f'--metrics {text!r} names no metric: there is '
       f'{", ".join(evaluate_lib.METRICS)}'
     )
-  evaluate_lib.check_names(names)
+  for i, name in enumerate(names):
+    if name in names[:i]:
+      raise UserError(f'--metrics {text!r} names {name!r} twice')
+  try:
+    evaluate_lib.check_names(names)
+  except UserError as error:
+    raise UserError(f'--metrics {text!r}: {error}') from None
   return names

@@ -2,10 +2,13 @@
 
 import argparse
 
+from alae_jax.commands import options
+from alae_jax.errors import printable
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae export`."""
-  parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
+  options.add_workdir(parser)
   parser.add_argument(
     '--format',
     required=True,
@@ -17,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--out',
     required=True,
+    type=options.path,
     metavar='DIR',
     help='a folder; nothing in it is overwritten',
   )
@@ -26,4 +30,4 @@ def run(args: argparse.Namespace) -> None:
   """`alae export`: writes the file and names it."""
   from alae_jax.formats.exporting import export_release
 
-  print(f'wrote {export_release(args.workdir, args.out)}')
+  print(f'wrote {printable(export_release(args.workdir, args.out))}')

@@ -2,12 +2,19 @@
 
 import argparse
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alae_jax.commands import options
+from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
+
+if TYPE_CHECKING:
+  from alae_jax.inference.model import Model
+
+_AT_ONCE = 256  # images in memory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--seeds',
     required=True,
-    type=options.seeds,
+    type=options.distinct_seeds,
     help='such as 0-15,40; a seed gives the same image whatever the others are',
   )
   options.add_truncation(parser)
@@ -35,8 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Writes what the seeds give."""
-  from alae_jax.inference import latents
-
+  checks.check_truncation(args)
+  if args.grid:
+    checks.check_images(len(args.seeds))
+  else:
+    checks.refuse_idle(args, ['--columns'], 'is of a grid: give --grid too')
   output = Output(args)
   files = (
     ['grid.png']
@@ -45,20 +55,28 @@ def run(args: argparse.Namespace) -> None:
   )
   output.claim(files)
   loaded = points_lib.open_run(args)
-  styles, noise_keys = latents.from_seeds(
-    loaded.model, args.seeds, args.truncation, args.cutoff
-  )
-  images = latents.draw(loaded.model, styles, args.noise, noise_keys)
   if args.grid:
-    _write_grid(output, images, args.columns)
+    columns = args.columns or math.ceil(math.sqrt(len(args.seeds)))
+    columns = min(columns, len(args.seeds))
+    checks.check_picture(loaded.model, len(args.seeds), columns)
+    images = _draw(loaded.model, args.seeds, args)
+    output.write_grid('grid.png', images, columns)
   else:
-    for name, image in zip(files, images, strict=True):
-      output.write_image(name, image)
+    for first in range(0, len(files), _AT_ONCE):
+      some = slice(first, first + _AT_ONCE)
+      images = _draw(loaded.model, args.seeds[some], args)
+      for name, image in zip(files[some], images, strict=True):
+        output.write_image(name, image)
   output.finish(loaded)
 
 
-def _write_grid(
-  output: Output, images: np.ndarray, columns: int | None
-) -> None:
-  columns = columns or math.ceil(math.sqrt(len(images)))
-  output.write_grid('grid.png', images, min(columns, len(images)))
+def _draw(
+  model: 'Model', seeds: Sequence[int], args: argparse.Namespace
+) -> np.ndarray:
+  """The images of seeds, uint8 [N, H, W, C]."""
+  from alae_jax.inference import latents
+
+  styles, noise_keys = latents.from_seeds(
+    model, seeds, args.truncation, args.cutoff
+  )
+  return latents.draw(model, styles, args.noise, noise_keys)

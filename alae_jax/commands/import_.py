@@ -3,11 +3,15 @@
 import argparse
 from collections.abc import Sequence
 
+from alae_jax.commands import options
+from alae_jax.errors import printable
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   """The arguments of `alae import`, besides --config.field=value."""
   parser.add_argument(
     'checkpoint',
+    type=options.path,
     metavar='CHECKPOINT.pth',
     help="a file of the authors' PyTorch release, fully grown; nothing in "
     'it is run',
@@ -15,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--workdir',
     required=True,
+    type=options.path,
     metavar='DIR',
     help='the run folder to make, local or remote (gs://...)',
   )
@@ -38,9 +43,11 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   from alae_jax.formats.importing import import_checkpoint
   from alae_jax.runs.folder import open_folder
 
-  workdir = args.workdir
-  config = import_checkpoint(args.checkpoint, workdir, args.weights, overrides)
-  print(open_folder(workdir).log.read_text().strip())
+  config = import_checkpoint(
+    args.checkpoint, args.workdir, args.weights, overrides
+  )
+  workdir = printable(args.workdir)
+  print(open_folder(args.workdir).log.read_text().strip())
   print(f"in Python:  alae_jax.load('{workdir}')")
   unnamed = config.data.name == config_lib.UNNAMED
   print(

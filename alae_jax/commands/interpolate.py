@@ -2,7 +2,7 @@
 
 import argparse
 
-from alae_jax.commands import options
+from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   options.add_run(parser, 'interpolate.png, .gif or .mp4, and interpolate.json')
   parser.add_argument(
     'points',
+    type=options.point,
     metavar='POINT',
     nargs='+',
     help='seeds such as 3 or 0-4, image files or folders; two or more, '
@@ -28,14 +29,20 @@ def run(args: argparse.Namespace) -> None:
   from alae_jax.inference import latents, pictures
   from alae_jax.inference.editing import path_through
 
-  options.check_formats(args.format)
+  checks.check_film(args)
   points = points_lib.parse_points(args.points)
   if len(points) < 2:
     raise UserError('give two points or more, such as 3 7 or a.png b.png')
+  checks.check_truncation(args, points)
+  count = (len(points) - 1) * args.steps
+  checks.check_images(count)
   output = Output(args)
   output.claim([f'interpolate.{kind}' for kind in args.format])
   output.claim(points_lib.originals_of(points))
   loaded = points_lib.open_run(args)
+  if 'png' in args.format:
+    checks.check_picture(loaded.model, count, args.steps)
+  checks.check_frames(loaded.model, count)
   ends = points_lib.locate(loaded.model, points, args)
   images = latents.draw(
     loaded.model,

@@ -2,7 +2,7 @@
 
 import argparse
 
-from alae_jax.commands import options
+from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.inference.choices import Layers, groups_of
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     '--sources',
     required=True,
     nargs='+',
+    type=options.point,
     metavar='POINT',
     help=f'the columns, which give styles: {points}',
   )
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     '--destinations',
     required=True,
     nargs='+',
+    type=options.point,
     metavar='POINT',
     help='the rows, which take them, likewise',
   )
@@ -44,9 +46,13 @@ def run(args: argparse.Namespace) -> None:
 
   sources = points_lib.parse_points(args.sources)
   destinations = points_lib.parse_points(args.destinations)
+  checks.check_truncation(args, sources + destinations)
+  count = (len(sources) + 1) * (len(destinations) + 1)
+  checks.check_images(count)
   output = Output(args)
   loaded = points_lib.open_run(args)
   editing.check_mixable(loaded.model)
+  checks.check_picture(loaded.model, count, len(sources) + 1)
   groups = args.layers or groups_of(loaded.model)
   bounds = [group.within(loaded.model) for group in groups]
   output.claim(map(_file, groups))

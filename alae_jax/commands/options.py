@@ -5,18 +5,35 @@ import re
 
 from etils import epath
 
+from alae_jax import storage
 from alae_jax.errors import UserError
 from alae_jax.inference.choices import NOISES, Layers, parse_layers
 
 _LAST_SEED = 2**32 - 1
 FORMATS = ('png', 'gif', 'mp4')
 
+# A file each: a folder with more no viewer opens.
+MOST_SEEDS = 1_000_000
+# All are held in memory, and at ten a second they are a quarter of an hour.
+MOST_IMAGES = 10_000
+# G has seen nothing like w ten times as far out, and its sums stay finite.
+_MOST_PSI = 100.0
+_MOST_LENGTHS = 1e6
+
+# Images a second. A GIF counts hundredths of a second in 16 bits, and viewers
+# take less than two of them for ten; no screen shows more than MP4's.
+RATES = {'gif': (0.002, 50.0), 'mp4': (0.01, 1000.0)}
+
 
 def add_run(parser: argparse.ArgumentParser, writes: str) -> None:
   """WORKDIR, --weights, --out and --overwrite."""
-  parser.add_argument('workdir', metavar='WORKDIR', help='a run folder')
+  add_workdir(parser)
   parser.add_argument(
-    '--out', required=True, metavar='DIR', help=f'folder for {writes}'
+    '--out',
+    required=True,
+    type=path,
+    metavar='DIR',
+    help=f'folder for {writes}',
   )
   parser.add_argument(
     '--overwrite',
@@ -24,6 +41,13 @@ def add_run(parser: argparse.ArgumentParser, writes: str) -> None:
     help='replace files that are there already',
   )
   add_weights(parser)
+
+
+def add_workdir(parser: argparse.ArgumentParser) -> None:
+  """WORKDIR."""
+  parser.add_argument(
+    'workdir', type=path, metavar='WORKDIR', help='a run folder'
+  )
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +64,7 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
   """--data_dir."""
   parser.add_argument(
     '--data_dir',
+    type=path,
     metavar='DIR',
     help='where the dataset that the model was trained on is now (default: '
     "the config's data.data_dir)",
@@ -61,7 +86,7 @@ def add_truncation(parser: argparse.ArgumentParser) -> None:
   """--truncation and --cutoff, which hold for seeds."""
   parser.add_argument(
     '--truncation',
-    type=number,
+    type=psi,
     default=1.0,
     metavar='PSI',
     help='draw the latents of seeds towards their mean: 1 not at all, 0 '
@@ -69,9 +94,10 @@ def add_truncation(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
     '--cutoff',
-    type=int,
+    type=layer,
     metavar='LAYER',
-    help='truncate the layers below this one only (default: all)',
+    help='truncate the layers below this one only, of those that the run has '
+    'grown to so far (default: all)',
   )
 
 
@@ -95,24 +121,54 @@ def add_film(parser: argparse.ArgumentParser, steps: int) -> None:
     '--rate',
     type=positive,
     default=10.0,
-    help='of gif and mp4, images a second (default: 10)',
+    help='of gif (at most 50) and mp4, images a second (default: 10)',
   )
+
+
+def path(text: str) -> str:
+  """A path, as it is; what can be none is refused."""
+  try:
+    storage.expand(text)
+  except UserError as error:
+    raise argparse.ArgumentTypeError(str(error)) from None
+  return text
+
+
+def point(text: str) -> str:
+  """Seeds or a path, as they are; see `points.parse_points`."""
+  return text if re.fullmatch(r'[\d,-]+', text) else path(text)
 
 
 def seeds(text: str) -> list[int]:
   """'0-3,40' -> [0, 1, 2, 3, 40]; none twice."""
   found: dict[int, None] = {}
   for part in text.split(','):
-    match = re.fullmatch(r'(\d+)(?:-(\d+))?', part.strip())
+    match = re.fullmatch(r'(\d{1,10})(?:-(\d{1,10}))?', part.strip())
     first, last = (
       (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     )
     if not first <= last <= _LAST_SEED:
       raise argparse.ArgumentTypeError(
-        f'{text!r} are not seeds such as 0-15,40'
+        f'{text!r} are not seeds such as 0-15,40, of 0 to {_LAST_SEED}'
+      )
+    if len(found) + last - first >= MOST_SEEDS:
+      raise argparse.ArgumentTypeError(
+        f'{text!r} are more seeds than one call makes images of, {MOST_SEEDS:,}'
       )
     found.update(dict.fromkeys(range(first, last + 1)))
   return list(found)
+
+
+def distinct_seeds(text: str) -> list[int]:
+  """Likewise, of which none may be named twice: each makes a file."""
+  all_of_them = seeds(text)
+  found: set[int] = set()
+  for part in text.split(','):
+    again = found.intersection(seeds(part))
+    if again:
+      raise argparse.ArgumentTypeError(f'{text!r} names {min(again)} twice')
+    found.update(seeds(part))
+  return all_of_them
 
 
 def is_seeds(text: str) -> bool:
@@ -141,7 +197,7 @@ def layers(text: str) -> Layers:
 
 def groups(text: str) -> list[Layers]:
   """'coarse,4-5' -> Layers of each."""
-  return [layers(part.strip()) for part in text.split(',')]
+  return [layers(part) for part in _names(text)]
 
 
 def span(text: str) -> tuple[float, float]:
@@ -149,12 +205,13 @@ def span(text: str) -> tuple[float, float]:
   parts = text.split(',')
   if len(parts) != 2:
     raise argparse.ArgumentTypeError(f'{text!r} is not a range such as -3,3')
-  return number(parts[0]), number(parts[1])
+  low, high = (_within(part, -_MOST_LENGTHS, _MOST_LENGTHS) for part in parts)
+  return low, high
 
 
 def formats(text: str) -> tuple[str, ...]:
   """'png,gif' -> ('png', 'gif')."""
-  names = tuple(part.strip() for part in text.split(','))
+  names = _names(text)
   for name in names:
     if name not in FORMATS:
       raise argparse.ArgumentTypeError(
@@ -163,15 +220,59 @@ def formats(text: str) -> tuple[str, ...]:
   return names
 
 
-def check_formats(names: tuple[str, ...]) -> None:
-  """Refuses MP4 before any work is done, where ffmpeg is missing."""
-  if 'mp4' in names:
-    from alae_jax.inference import video
-
-    video.require_video()
+def psi(text: str) -> float:
+  """A number that truncation can be done with."""
+  return _within(text, -_MOST_PSI, _MOST_PSI)
 
 
-def number(text: str) -> float:
+def positive(text: str) -> float:
+  """A number above 0."""
+  value = _number(text)
+  if value <= 0:
+    raise argparse.ArgumentTypeError(f'{text} is not above 0')
+  return value
+
+
+def layer(text: str) -> int:
+  """A whole number of 0 or more."""
+  return _whole(text, 0, 1000)
+
+
+def several(text: str) -> int:
+  """A whole number of 2 or more."""
+  return _whole(text, 2, MOST_IMAGES)
+
+
+def count(text: str) -> int:
+  """A whole number of 1 or more."""
+  return _whole(text, 1, MOST_IMAGES)
+
+
+def samples(text: str) -> int:
+  """How many latents: 2 or more; 1,000,000 of 512 numbers are 2 GB."""
+  return _whole(text, 2, 1_000_000)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+  if not re.fullmatch(r'\d+', text):
+    raise argparse.ArgumentTypeError(f'{text!r} is not a whole number')
+  if len(text) > 20 or not least <= int(text) <= most:
+    raise argparse.ArgumentTypeError(
+      f'{text!r} is not a whole number from {least} to {most:,}'
+    )
+  return int(text)
+
+
+def _within(text: str, least: float, most: float) -> float:
+  value = _number(text)
+  if not least <= value <= most:
+    raise argparse.ArgumentTypeError(
+      f'{text!r} is not between {least:,g} and {most:,g}'
+    )
+  return value
+
+
+def _number(text: str) -> float:
   """A finite float."""
   try:
     value = float(text)
@@ -182,23 +283,10 @@ def number(text: str) -> float:
   return value
 
 
-def positive(text: str) -> float:
-  """A number above 0."""
-  value = number(text)
-  if value <= 0:
-    raise argparse.ArgumentTypeError(f'{text} is not above 0')
-  return value
-
-
-def several(text: str) -> int:
-  """A whole number of 2 or more."""
-  if not text.isdecimal() or int(text) < 2:
-    raise argparse.ArgumentTypeError(f'{text!r} is not a whole number above 1')
-  return int(text)
-
-
-def count(text: str) -> int:
-  """A whole number of 1 or more."""
-  if not text.isdecimal() or int(text) < 1:
-    raise argparse.ArgumentTypeError(f'{text!r} is not a whole number above 0')
-  return int(text)
+def _names(text: str) -> tuple[str, ...]:
+  """'a, b' -> ('a', 'b'); none twice."""
+  names = tuple(part.strip() for part in text.split(','))
+  for i, name in enumerate(names):
+    if name in names[:i]:
+      raise argparse.ArgumentTypeError(f'{text!r} names {name!r} twice')
+  return names

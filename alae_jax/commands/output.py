@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alae_jax import __version__, storage
-from alae_jax.errors import UserError
+from alae_jax.errors import UserError, printable
 from alae_jax.inference import pictures, video
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Output:
     self._files: list[str] = []
     if self._folder.exists() and not self._folder.is_dir():
       raise UserError(f'--out {args.out} is a file: name a folder')
+    storage.require_folder(self._folder)
     self.claim([self._record])
 
   def claim(self, names: Iterable[str]) -> None:
@@ -96,14 +97,14 @@ class Output:
       'arguments': {
         name: _plain(value)
         for name, value in sorted(vars(self._args).items())
-        if name not in ('verb', 'weights')
+        if name not in ('verb', 'weights', 'given')
       },
       **{name: _plain(value) for name, value in facts.items()},
       'files': self._files,
     }
     text = json.dumps(record, indent=2, allow_nan=False) + '\n'
     self._write(self._record, text.encode())
-    print(f'wrote {len(self._files)} files to {self._folder}')
+    print(f'wrote {len(self._files)} files to {printable(str(self._folder))}')
 
   def _write(self, name: str, content: bytes) -> None:
     self._folder.mkdir(parents=True, exist_ok=True)

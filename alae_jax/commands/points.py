@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from etils import epath
 
-from alae_jax.commands import options
+from alae_jax.commands import checks, options
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
 
@@ -22,11 +22,12 @@ def open_run(args: argparse.Namespace) -> 'LoadedRun':
   from alae_jax.inference import loading
 
   loaded = loading.load_run(args.workdir, args.weights)
-  cutoff = getattr(args, 'cutoff', None)
-  if cutoff is not None and not 0 <= cutoff <= loaded.model.layers:
+  cutoff, layers = getattr(args, 'cutoff', None), loaded.model.active_layers
+  if cutoff is not None and cutoff > layers:
     raise UserError(
-      f'--cutoff {cutoff}: this model has {loaded.model.layers} layers'
+      f'--cutoff {cutoff}: this model works with layers 0 to {layers - 1}'
     )
+  checks.tell_of_noise(loaded.model, args)
   return loaded
 
 

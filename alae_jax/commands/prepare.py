@@ -2,6 +2,9 @@
 
 import argparse
 
+from alae_jax.commands import options
+from alae_jax.errors import printable
+
 _ARGUMENTS = (
   'name',
   'source',
@@ -17,8 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   """Adds the command's arguments to a parser."""
   add = parser.add_argument
   add('name', help='mnist, fashion_mnist, or a name for a folder of images')
-  add('--source', help='folder of images, or of the four MNIST IDX files')
-  add('--data_dir', default='data', help='for datasets (default: data)')
+  add(
+    '--source',
+    type=options.path,
+    help='folder of images, or of the four MNIST IDX files',
+  )
+  add(
+    '--data_dir',
+    type=options.path,
+    default='data',
+    help='for datasets (default: data)',
+  )
   add('--resolution', type=int, help='full resolution, a power of two')
   add('--test_images', type=float, help='test images: a count, or a part < 1')
   add('--channels', type=int, choices=(1, 3), help='1 grey, 3 RGB (default)')
@@ -35,4 +47,4 @@ def run(args: argparse.Namespace) -> None:
   for path in prepare.prepare(**arguments):
     splits = tfds.builder_from_directory(path).info.splits
     counts = ', '.join(f'{s.num_examples} {n}' for n, s in splits.items())
-    print(f'{path}: {counts} images')
+    print(f'{printable(str(path))}: {counts} images')

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,10 +11,12 @@ from etils import epath
 from alae_jax.commands import options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
+from alae_jax.errors import printable
 from alae_jax.inference import pictures
 
 _PAIRS_IN_A_SHEET = 64
 _COLUMNS = 8
+_LONGEST_STEM = 240  # bytes; a number and an ending follow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     'images',
     metavar='IMAGE',
     nargs='+',
+    type=options.path,
     help='a file or a folder; the central square is resized',
   )
   options.add_noise(parser, 'constant')
@@ -56,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     _write(output, sheet, names[page], originals, results)
     numbers.append(measured)
   table = np.concatenate(numbers)
-  print(describe([str(path) for path in files], table))
+  print(describe([printable(str(path)) for path in files], table))
   output.finish(
     loaded,
     mean=_named(table.mean(0)),
@@ -79,8 +83,9 @@ def result_names(
   names: list[str] = []
   used = set(taken)
   for path in files:
+    stem = os.fsdecode(os.fsencode(path.stem)[:_LONGEST_STEM])
     tried = itertools.chain(
-      [f'{path.stem}.png'], (f'{path.stem}_{i}.png' for i in itertools.count(2))
+      [f'{stem}.png'], (f'{stem}_{i}.png' for i in itertools.count(2))
     )
     names.append(next(name for name in tried if name not in used))
     used.add(names[-1])

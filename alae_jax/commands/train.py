@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
+from alae_jax.commands import options
 from alae_jax.errors import UserError
 
 
@@ -11,12 +12,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--config',
     required=True,
+    type=options.path,
     metavar='FILE',
     help="a file of experiments/, your own, or a run's config.json; "
     '--config.section.field=value overrides a field',
   )
   parser.add_argument(
     '--workdir',
+    type=options.path,
     metavar='DIR',
     help='the run folder, local or remote (gs://...); a run that it holds '
     'is continued',

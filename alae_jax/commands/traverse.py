@@ -4,7 +4,8 @@ import argparse
 
 import numpy as np
 
-from alae_jax.commands import options
+from alae_jax import storage
+from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.inference.choices import EVERY_LAYER
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   options.add_run(parser, 'traverse.png, .gif or .mp4, and traverse.json')
   parser.add_argument(
     'points',
+    type=options.point,
     metavar='POINT',
     nargs='+',
     help='seeds such as 3 or 0-4, image files or folders; a row each',
@@ -22,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--direction',
     required=True,
+    type=options.path,
     metavar='FILE.npy',
     help='of w_dim numbers, or w_dim for every layer; of `alae directions`, '
     'or your own',
@@ -51,12 +54,19 @@ def run(args: argparse.Namespace) -> None:
   from alae_jax.inference import latents, pictures
   from alae_jax.inference.editing import moved, read_direction
 
-  options.check_formats(args.format)
+  checks.check_film(args)
   points = points_lib.parse_points(args.points)
+  checks.check_truncation(args, points)
+  count = len(points) * args.steps
+  checks.check_images(count)
+  storage.require_file(storage.locate(args.direction))
   output = Output(args)
   output.claim([f'traverse.{kind}' for kind in args.format])
   output.claim(points_lib.originals_of(points))
   loaded = points_lib.open_run(args)
+  if 'png' in args.format:
+    checks.check_picture(loaded.model, count, args.steps)
+  checks.check_frames(loaded.model, args.steps, len(points))
   direction = read_direction(args.direction, loaded.model)
   first, end = args.layers.within(loaded.model)
   starts = points_lib.locate(loaded.model, points, args)

@@ -29,9 +29,12 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
   Raises:
     UserError: no such file, no such field or a value of another type.
   """
+  located = storage.locate(path)
   if path.endswith('.json'):
-    return override(load(storage.locate(path)), overrides)
+    storage.require_file(located)
+    return override(load(located), overrides)
   _check_words(overrides)
+  path = os.fspath(located)
   if not path.endswith('.py') or not os.path.isfile(path):
     raise UserError(
       f'config {path} is neither a Python file nor a '

@@ -3,24 +3,26 @@
 Everything here is a pure function of one image; uint8 [H, W, C], RGB.
 """
 
+import logging
+import warnings
+
 import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
 from etils import epath
 
+from alae_jax import storage
 from alae_jax.errors import UserError
+
+# It warns of what it then refuses, and of photographs that are merely large.
+logging.getLogger('PIL').setLevel(logging.CRITICAL)
+warnings.filterwarnings('ignore', module=r'PIL\.')
 
 EXTENSIONS = frozenset({
   '.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
   '.webp',
 })  # fmt: skip
-_BROKEN = (
-  OSError,
-  SyntaxError,  # Pillow's word for a broken PNG
-  ValueError,
-  PIL.Image.DecompressionBombError,
-)
 
 
 def read_image(path: epath.PathLike, channels: int) -> PIL.Image.Image:
@@ -37,11 +39,12 @@ def read_image(path: epath.PathLike, channels: int) -> PIL.Image.Image:
   Raises:
     UserError: the file cannot be read as an image.
   """
+  storage.require_file(epath.Path(path))
   try:
     with epath.Path(path).open('rb') as file, PIL.Image.open(file) as image:
       upright = PIL.ImageOps.exif_transpose(image)
       return _to_eight_bits(upright).convert('RGB' if channels == 3 else 'L')
-  except _BROKEN as error:
+  except Exception as error:  # a damaged file fails in many ways
     raise UserError(_cannot_read(path, error)) from None
 
 
@@ -51,10 +54,11 @@ def read_size(path: epath.PathLike) -> tuple[int, int]:
   Raises:
     UserError: the file is not an image.
   """
+  storage.require_file(epath.Path(path))
   try:
     with epath.Path(path).open('rb') as file, PIL.Image.open(file) as image:
       return image.size
-  except _BROKEN as error:
+  except Exception as error:  # a damaged file fails in many ways
     raise UserError(_cannot_read(path, error)) from None
 
 

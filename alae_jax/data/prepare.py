@@ -52,6 +52,7 @@ def prepare(
     UserError: the arguments or the files are not right, or other data is
       there under that name.
   """
+  source = source if source is None else storage.locate(source)
   plan = make_plan(name, source, resolution, test_images, channels)
   return _carry_out(plan, storage.locate(data_dir), overwrite)
 
@@ -62,14 +63,19 @@ def _carry_out(
   """Makes the resolutions that are missing, then moves them into place."""
   workplace = remote.workplace(data_dir)
   staging = workplace / f'{plan.name}.unfinished'
+  new = not workplace.exists()
   there = {} if overwrite else datasets.available(plan.name, data_dir)
   _refuse_other_data(plan.name, plan.fingerprint, there)
   missing = [
     resolution for resolution in plan.resolutions if resolution not in there
   ]
   _clear(plan, staging)
-  for resolution in missing:
-    _make_resolution(plan, resolution, staging, workplace, there)
+  try:
+    for resolution in missing:
+      _make_resolution(plan, resolution, staging, workplace, there)
+  except UserError:
+    _leave_nothing_empty(plan, staging, new)
+    raise
   if missing:
     staged = datasets.available(plan.name, staging)
     made_from = _fingerprint(staged[missing[0]])  # known now, if downloaded
@@ -103,6 +109,20 @@ def _clear(plan: Plan, staging: epath.Path) -> None:
   for path in folder.iterdir() if folder.exists() else ():
     if path.name not in useful:
       path.rmtree() if path.is_dir() else path.unlink()
+
+
+def _leave_nothing_empty(plan: Plan, staging: epath.Path, new: bool) -> None:
+  """After a refusal: without a whole resolution there is nothing to take up.
+
+  Args:
+    plan: that was refused.
+    staging: where it was made.
+    new: whether the folder that this is in was made for it.
+  """
+  if not datasets.available(plan.name, staging):
+    _remove(staging)
+    if new and not any(staging.parent.iterdir()):
+      staging.parent.rmdir()
 
 
 def _make_resolution(

@@ -30,6 +30,7 @@ def export_release(workdir: str, out: str) -> str:
   path = folder / FILE
   if folder.exists() and not folder.is_dir():
     raise UserError(f'out {out} is a file: name a folder')
+  storage.require_folder(folder)
   if path.exists():
     raise UserError(f'{path} exists: name another folder')
   stored = load_state(workdir)

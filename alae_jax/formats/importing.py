@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from alae_jax import config as config_lib
 from alae_jax import sharding, storage
 from alae_jax.config.files import override
-from alae_jax.errors import UserError
+from alae_jax.errors import UserError, printable
 from alae_jax.formats.release_file import (
   ReleaseCheckpoint,
   read_release_checkpoint,
@@ -125,7 +125,7 @@ def _describe(
   if len(release.holds) == 1:
     uses = f'the {release.holds[0]} networks, the only ones in the file'
   return (
-    f'imported {os.path.basename(checkpoint)}: '
+    f'imported {printable(os.path.basename(checkpoint))}: '
     f'{side}x{side}, {model.levels} levels, w of {model.w_dim}; uses '
     f'{uses}'
   )
@@ -138,6 +138,7 @@ def _check_leaf(leaf: jax.Array, wanted: jax.ShapeDtypeStruct) -> None:
 def _check_empty(path: epath.Path) -> None:
   if path.exists() and not path.is_dir():
     raise UserError(f'workdir {path} is a file: name a folder')
+  storage.require_folder(path)
   if path.exists() and any(path.iterdir()):
     raise UserError(f'workdir {path} is not empty: name a new folder')
 

@@ -80,8 +80,9 @@ def read(path: str) -> Any:
     UserError: PyTorch is missing, or the file is, or it is truncated, not
       PyTorch's, or holds something that could run code.
   """
-  torch = import_torch()
   source = storage.locate(path)
+  storage.require_file(source)
+  torch = import_torch()
   start = b''
   try:
     with source.open('rb') as file, warnings.catch_warnings():

@@ -20,8 +20,9 @@ from alae_jax.inference.model import Model
 # name -> direction [w_dim], and what is known of it
 Found = dict[str, tuple[np.ndarray, dict[str, Any]]]
 
-# With fewer codes of a class none are set aside to test the classifier on.
-_ENOUGH_TO_TEST = 5
+# A fifth is set aside to test a classifier on; of fewer codes than these in a
+# class that would be a handful, whose accuracy says little.
+_ENOUGH_TO_TEST = 25
 
 
 def from_labels(

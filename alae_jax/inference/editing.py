@@ -10,6 +10,9 @@ from alae_jax.errors import UserError, reason
 from alae_jax.inference.model import Model
 from alae_jax.models import styles as styles_lib
 
+# Of a direction's numbers: G's sums of squares of moved points stay finite.
+_LARGEST = 1e6
+
 
 def path_through(styles: np.ndarray, steps: int) -> np.ndarray:
   """Straight lines in w from each point to the next.
@@ -93,15 +96,19 @@ def read_direction(path: str, model: Model) -> np.ndarray:
   """
   source = storage.locate(path)
   try:
+    storage.require_file(source)
     with source.open('rb') as file:
       # np.load would open a zip too, which is no array.
-      direction = np.lib.format.read_array(file, allow_pickle=False).astype(
-        np.float32
-      )
+      stored = np.lib.format.read_array(file, allow_pickle=False)
   except Exception as error:  # a damaged header fails in many ways
     raise UserError(
       f'direction {path} cannot be read as an NPY file: {reason(error)}'
     ) from None
+  if stored.dtype.kind not in 'fiu':
+    raise UserError(
+      f'direction {path} holds {stored.dtype}: a direction is of real numbers'
+    )
+  direction = stored.astype(np.float64)
   wanted = model.w_dim, model.layers * model.w_dim
   if direction.size not in wanted:
     raise UserError(
@@ -110,4 +117,8 @@ def read_direction(path: str, model: Model) -> np.ndarray:
     )
   if not np.isfinite(direction).all() or not direction.any():
     raise UserError(f'direction {path} is zero or not finite')
-  return direction.reshape(-1, model.w_dim)
+  if np.abs(direction).max() > _LARGEST:
+    raise UserError(
+      f'direction {path} holds numbers beyond {_LARGEST:g}: scale it down'
+    )
+  return direction.astype(np.float32).reshape(-1, model.w_dim)

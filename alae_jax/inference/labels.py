@@ -1,16 +1,14 @@
 """Codes and labels of images: a CSV file's or a dataset's."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
-from alae_jax import storage
 from alae_jax.data.datasets import Subset
 from alae_jax.errors import UserError
 from alae_jax.inference.embedding import embed, open_dataset_of
+from alae_jax.inference.labels_file import Attributes, read_csv
 from alae_jax.inference.model import Model
 from alae_jax.inference.user_images import Pictures
 
@@ -19,35 +17,29 @@ class Unlabelled(UserError):
   """The dataset has no labels; other ones may be given."""
 
 
-# name of an attribute -> its value for each image, [N]
-Attributes = Mapping[str, np.ndarray]
+# Each is fitted, and has a row in the picture.
+_MOST_CLASSES = 100
+
+# In bytes, of a label's and a class's name in that of a direction's file.
+_LONGEST_NAME = 200
 
 
 def codes_of_csv(path: str, model: Model) -> tuple[np.ndarray, Attributes]:
   """E of the images that a CSV file names, and their labels.
 
   Args:
-    path: of a file with a header; the first column holds image files,
-      relative to its folder, and every other one an attribute.
+    path: of a file, see `labels_file.read_csv`.
     model: whose E encodes.
 
   Returns:
     [N, w_dim], and the attributes.
 
   Raises:
-    UserError: the file is not like that.
+    UserError: the file is not like that, or names a file that is no image.
   """
-  names, rows = _read_csv(path)
-  folder = storage.locate(path).parent
-  files = [folder / row[0] for _, row in rows]
-  for (line, _), file in zip(rows, files, strict=True):
-    if not file.exists():
-      raise UserError(f'{path}: line {line}: {file}: no such file')
+  files, attributes = read_csv(path)
   codes, _ = embed(model.encode, Pictures(files, model))
-  return codes, {
-    name: np.array([row[i] for _, row in rows])
-    for i, name in enumerate(names[1:], 1)
-  }
+  return codes, attributes
 
 
 def codes_of_dataset(
@@ -81,6 +73,8 @@ def contrasts(attributes: Attributes) -> dict[str, np.ndarray]:
   found: dict[str, np.ndarray] = {}
   for attribute, values in attributes.items():
     for name, positive in _contrasts_of(attribute, values):
+      if len(name.encode()) > _LONGEST_NAME:
+        raise UserError(f'label {name} is too long for the name of a file')
       if name in found:
         raise UserError(
           f'two labels would make direction_{name}.npy: rename one of them'
@@ -98,36 +92,16 @@ def _contrasts_of(
       f'every {attribute} is {kinds[0]!r}: two values at least '
       'are needed to tell a direction'
     )
+  if len(kinds) > _MOST_CLASSES:
+    raise UserError(
+      f'{attribute} has {len(kinds)} different values: a direction is found '
+      f'for each of at most {_MOST_CLASSES} classes'
+    )
   if len(kinds) == 2:
     yield _plain(attribute), values == kinds[1]
   else:
     for kind in kinds:
       yield f'{_plain(attribute)}_{_plain(kind)}', values == kind
-
-
-def _read_csv(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-  """The header, and the line and fields of each row that is not empty."""
-  source = storage.locate(path)
-  try:
-    text = source.read_text()
-  except (OSError, UnicodeDecodeError) as error:
-    raise UserError(f'labels {path} cannot be read: {error}') from None
-  reader = csv.reader(io.StringIO(text), skipinitialspace=True)
-  names = next(reader, [])
-  rows = [(reader.line_num, row) for row in reader if row]
-  if len(names) < 2 or not rows:
-    raise UserError(
-      f'{path} must have a header such as file,smile and a line for each image'
-    )
-  for i, name in enumerate(names):
-    if name in names[:i]:
-      raise UserError(f'{path}: the header names {name!r} twice: rename one')
-  for line, row in rows:
-    if len(row) != len(names):
-      raise UserError(
-        f'{path}: line {line} has {len(row)} fields and the header {len(names)}'
-      )
-  return names, rows
 
 
 def _by_number(value: str) -> tuple[int, float, str]:

@@ -49,10 +49,19 @@ def beside(originals: np.ndarray, results: np.ndarray) -> np.ndarray:
   )
 
 
+def cell_side(resolution: int) -> int:
+  """Side of what an image of a grid takes, once enlarged, in pixels."""
+  return resolution * _enlargement(resolution) + _LINE
+
+
 def enlarge(images: np.ndarray) -> np.ndarray:
   """Repeats the pixels of small images so that a person sees them."""
-  factor = -(-_VIEWING_SIDE // images.shape[1])
+  factor = _enlargement(images.shape[1])
   return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def _enlargement(side: int) -> int:
+  return -(-_VIEWING_SIDE // side)
 
 
 def write_png(path: epath.Path, image: np.ndarray) -> None:

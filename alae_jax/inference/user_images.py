@@ -24,7 +24,11 @@ def find_files(words: Sequence[str]) -> list[epath.Path]:
     path = storage.locate(word)
     if not path.exists():
       raise UserError(f'{word}: no such file or folder')
-    files = folders.list_images(path) if path.is_dir() else [path]
+    if path.is_dir():
+      files = folders.list_images(path)
+    else:
+      storage.require_file(path)
+      files = [path]
     if not files:
       raise UserError(
         f'{word} holds no images ({", ".join(sorted(images.EXTENSIONS))})'

@@ -60,8 +60,23 @@ def open_folder(workdir: str) -> RunFolder:
   """
   folder = RunFolder(storage.locate(workdir))
   if not folder.config.exists():
-    raise UserError(f'{workdir} is not a run folder: it has no config.json')
+    raise UserError(f'{workdir} is not a run folder: {_lack(folder)}')
+  storage.require_file(folder.config)
   return folder
+
+
+def _lack(folder: RunFolder) -> str:
+  """Why a folder is no run's; for what users take for one, what to give."""
+  if not folder.path.exists():
+    return 'there is no such folder'
+  if not folder.path.is_dir():
+    return 'it is a file'
+  remote = storage.is_remote(folder.path)
+  whole = folder.path if remote else folder.path.absolute()
+  for above in (whole.parent, whole.parent.parent):  # checkpoints/, one of them
+    if RunFolder(above).config.exists():
+      return f'it has no config.json, and {above} has: give that'
+  return 'it has no config.json'
 
 
 def stored_config(folder: RunFolder) -> ml_collections.ConfigDict | None:
@@ -71,6 +86,7 @@ def stored_config(folder: RunFolder) -> ml_collections.ConfigDict | None:
     UserError: it is something else than a run folder.
   """
   if folder.config.exists():
+    storage.require_file(folder.config)
     return config_lib.load(folder.config)
   if folder.path.exists() and not folder.path.is_dir():
     raise UserError(f'workdir {folder.path} is a file: name a folder')

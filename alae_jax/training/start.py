@@ -132,7 +132,7 @@ def carry_over(
 
 def _how_to_fit(there: ConfigDict, here: ConfigDict) -> str:
   """Widths double from the last level down, so it is the narrowest."""
-  if there.kind == 'mlp':
+  if there.levels == here.levels == 1:
     return f'give model.resolution={there.resolution}'
   base = there.base_channels * 2.0 ** (there.levels - here.levels)
   if base < 1:

@@ -195,7 +195,7 @@ def test_traverse_takes_a_direction_of_any_shape(style, tmp_path):
     (np.zeros(6), 'is zero or not finite'),
     (np.full(6, np.nan), 'is zero or not finite'),
     (np.array([{}]), 'cannot be read as an NPY file'),
-    (None, 'cannot be read as an NPY file'),
+    (None, 'no such file'),
   ],
 )
 def test_wrong_directions_are_refused(mlp, tmp_path, capsys, direction, said):

@@ -75,6 +75,13 @@ def test_files_of_one_name_are_told_apart():
   assert reconstruct.result_names(files) == ['x.png', 'x_2.png', 'x_2_2.png']
 
 
+def test_a_name_may_be_as_long_as_names_can_be(mlp, tmp_path):
+  image = tmp_path / ('x' * 255)
+  Image.fromarray(np.full((8, 8), 200, np.uint8)).save(image, 'PNG')
+  alae('reconstruct', mlp, image, image, '--out', tmp_path / 'out')
+  assert {f'{"x" * 240}.png', f'{"x" * 240}_2.png'} <= names(tmp_path / 'out')
+
+
 def test_a_result_does_not_take_the_name_of_a_sheet(mlp, tmp_path):
   image = tmp_path / 'reconstruct_000.jpg'
   Image.fromarray(np.full((8, 8), 200, np.uint8)).save(image)

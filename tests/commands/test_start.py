@@ -84,4 +84,4 @@ def test_the_check_sees_what_is_heavy():
   )
   assert status == 2
   assert 'jax' in heavy
-  assert said == ['alae: nowhere is not a run folder: it has no config.json']
+  assert said == ['alae: nowhere is not a run folder: there is no such folder']

@@ -218,7 +218,7 @@ def test_a_runs_config_is_a_config_file(tiny_config, tmp_path):
   assert read_config(path, ['--config.train.seed=7']).train.seed == 7
   with pytest.raises(UserError, match='Did you mean "images"'):
     read_config(path, ['--config.train.imges=1'])
-  with pytest.raises(UserError, match=r'nowhere\.json is not a config'):
+  with pytest.raises(UserError, match=r'nowhere\.json: no such file'):
     read_config('nowhere.json')
 
 

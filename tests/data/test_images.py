@@ -1,4 +1,6 @@
+import contextlib
 import io
+import struct
 
 import numpy as np
 import PIL.Image
@@ -151,3 +153,39 @@ def test_a_real_photograph():
   path = SHARED / 'faces128' / '00000.png'
   square = images.to_square(images.read_image(path, 3), 128)
   np.testing.assert_array_equal(square, np.asarray(PIL.Image.open(path)))
+
+
+def save(tmp_path, kind, **options):
+  path = tmp_path / 'image'
+  pixels = np.zeros((20, 20, 3), np.uint8)
+  PIL.Image.fromarray(pixels).save(path, kind, **options)
+  return path
+
+
+def test_pillow_says_nothing_beside_the_refusal(tmp_path, caplog):
+  path = save(tmp_path, 'TIFF')
+  samples = struct.pack('<HHIH', 277, 3, 1, 3)
+  content = path.read_bytes()
+  assert samples in content
+  path.write_bytes(
+    content.replace(samples, struct.pack('<HHIH', 277, 3, 1, 5123))
+  )
+  with pytest.raises(UserError, match='cannot read'):
+    images.read_image(path, 3)
+  assert not caplog.records
+
+
+def test_damage_of_any_kind_is_refused(tmp_path):
+  """Bytes of the orientation, which Pillow would write anew."""
+  exif = PIL.Image.Exif()
+  exif[0x0112], exif[0x010E] = 6, 'hello'
+  path = save(tmp_path, 'JPEG', exif=exif)
+  content, rng = path.read_bytes(), np.random.default_rng(0)
+  start = content.index(b'Exif')
+  for _ in range(300):
+    damaged = bytearray(content)
+    for place in rng.integers(start, start + 60, 3):
+      damaged[place] = rng.integers(256)
+    path.write_bytes(damaged)
+    with contextlib.suppress(UserError):
+      images.read_image(path, 3)

@@ -131,8 +131,8 @@ def test_another_zip_file_is_told(tmp_path):
 
 
 def test_a_missing_file_is_told(tmp_path):
-  assert 'No such file' in refuse(tmp_path / 'none.pth')
-  assert 'Is a directory' in refuse(tmp_path)
+  assert 'no such file' in refuse(tmp_path / 'none.pth')
+  assert 'is a folder' in refuse(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -106,10 +106,11 @@ def _find(directory: epath.Path, stem: str, ending: str) -> epath.Path:
 
 def _read_bytes(path: epath.Path) -> bytes:
   """Returns the file's bytes, unzipped if they are gzipped."""
+  storage.require_file(path)
   try:
     data = path.read_bytes()
     return gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data
-  except FileNotFoundError:
+  except FileNotFoundError:  # of a bucket
     raise UserError(f'{path}: no such file') from None
   except (gzip.BadGzipFile, EOFError, zlib.error) as error:
     raise UserError(

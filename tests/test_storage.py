@@ -1,0 +1,93 @@
+"""Paths as users give them."""
+
+import os
+import pathlib
+
+import pytest
+from etils import epath
+
+import alae_jax
+from alae_jax import storage
+from alae_jax.data import datasets
+from alae_jax.errors import UserError, printable
+from tests.support.example_data import write_images
+from tests.support.verbs import alae
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+  folder = tmp_path / 'home'
+  (tmp_path / 'here').mkdir()
+  folder.mkdir()
+  monkeypatch.setenv('HOME', str(folder))
+  monkeypatch.chdir(tmp_path / 'here')
+  return folder
+
+
+@pytest.mark.parametrize('given', ['~/d/x', pathlib.Path('~/d/x')])
+def test_the_home_folder(home, given):
+  assert storage.locate(given) == epath.Path(home / 'd' / 'x')
+  assert storage.locate('~') == epath.Path(home)
+
+
+def test_a_file_may_be_called_like_the_home_folder(home):
+  located = storage.locate('./~/d')
+  assert located == epath.Path(os.path.abspath('./~/d'))
+  assert storage.locate(located) == located
+  pathlib.Path('~copy.png').touch()
+  assert storage.locate('~copy.png').exists()
+
+
+def test_another_users_home():
+  assert storage.locate('~root/x') == epath.Path('/root/x')
+
+
+def test_a_dataset_and_a_run_lie_in_the_home_folder(home, mlp):
+  write_images(home / 'photos', 4, side=4)
+  alae('prepare', 'x', '--source=~/photos', '--data_dir=~/d')
+  assert list(datasets.available('x', home / 'd')) == [4]
+  assert list(datasets.available('x', '~/d')) == [4]
+  os.symlink(mlp, home / 'run')
+  alae('reconstruct', '~/run', '~/photos', '--out=~/out')
+  assert (home / 'out' / '00.png').exists()
+  assert alae_jax.load('~/run').resolution == 8
+  assert not os.listdir('.')
+
+
+@pytest.mark.parametrize('name', ['', ' ', 'a\0b', 'http://x', '~no_such/x'])
+def test_what_is_no_path(name):
+  with pytest.raises(UserError):
+    storage.locate(name)
+
+
+def test_what_can_be_read_as_a_file(tmp_path):
+  (tmp_path / 'file').touch()
+  os.symlink('file', tmp_path / 'link')
+  storage.require_file(epath.Path(tmp_path / 'file'))
+  storage.require_file(epath.Path(tmp_path / 'link'))
+  os.mkfifo(tmp_path / 'pipe')
+  for name, said in (
+    ('none', 'no such file'),
+    ('file/x', 'Not a directory'),
+    ('.', 'is a folder'),
+    ('pipe', 'is a pipe'),
+  ):
+    with pytest.raises(UserError, match=said):
+      storage.require_file(epath.Path(tmp_path / name))
+
+
+def test_what_can_be_a_folder(tmp_path):
+  (tmp_path / 'file').touch()
+  os.symlink('nowhere', tmp_path / 'dangling')
+  storage.require_folder(epath.Path(tmp_path))
+  storage.require_folder(epath.Path(tmp_path / 'a' / 'b'))
+  storage.require_folder(epath.Path('a/b'))
+  for name in ('file', 'file/x', 'dangling', 'dangling/x'):
+    with pytest.raises(UserError, match='is no folder'):
+      storage.require_folder(epath.Path(tmp_path / name))
+
+
+def test_names_are_shown_in_a_line():
+  assert printable('a b é 顔') == 'a b é 顔'
+  assert printable('a\n\x1b[2J\0\udcff\u202e') == r'a\n\x1b[2J\x00\udcff\u202e'
+  assert len(printable('x' * 5000)) < 1100
