@@ -68,7 +68,7 @@ class Owner:
     owner = _read(self._path)
     if owner.get('token') != self._said['token']:
       raise LostFolder(
-        f'{self._folder.path} belongs to {_name(owner)} now: this run stops '
+        f'{self._folder.path} now belongs to {_name(owner)}: this run stops '
         'and writes nothing more there'
       )
 

@@ -33,13 +33,13 @@ class Board:
     Args:
       folder: of the run.
       images_seen: where the run begins or goes on: what earlier files have
-        from there on is not shown.
+        beyond it is not shown.
     """
     self._folder = folder
     self._works = True
     self._begin()
     start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-    self._add(wall_time=time.time(), step=images_seen, session_log=start)
+    self._add(wall_time=time.time(), step=images_seen + 1, session_log=start)
 
   def add_scalars(self, scalars: dict[str, float], images_seen: int) -> None:
     """Points of curves, by name."""

@@ -1,0 +1,86 @@
+"""A bar on a terminal, plain lines elsewhere."""
+
+import io
+import sys
+import threading
+import types
+
+import pytest
+
+from alae_jax import progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+  now = types.SimpleNamespace(seconds=100.0)
+  monkeypatch.setattr(progress.time, 'monotonic', lambda: now.seconds)
+  return now
+
+
+def test_lines_come_at_intervals_and_tell_how_far_it_is(clock):
+  said = []
+  lines = progress.Lines('8x8', 10_000, 1_000, 'images', said.append)
+  clock.seconds += 50  # a compilation, which is no part of the speed
+  lines.update(0)
+  for _ in range(20):
+    clock.seconds += 1
+    lines.set_postfix_str('D 1.386')
+    lines.update(100)
+  assert said == [
+    '8x8: 2,000 of 10,000 images (20%), 100.0/s, 01:20 left, D 1.386'
+  ]
+  clock.seconds += 60
+  lines.update(1000)
+  assert said[1:] == [
+    '8x8: 4,000 of 10,000 images (40%), 28.6/s, 03:30 left, D 1.386'
+  ]
+
+
+def test_without_a_total_nothing_is_left_to_tell(clock):
+  said = []
+  lines = progress.Lines('reading', say=said.append)
+  lines.update()
+  clock.seconds += 10
+  lines.update(9)
+  assert said == ['reading: 10, 0.9/s']
+
+
+def test_a_log_gets_lines_and_a_terminal_gets_a_bar(monkeypatch):
+  assert isinstance(progress.start('reading', 3), progress.Lines)
+
+  class Terminal(io.StringIO):
+    def isatty(self):
+      return True
+
+  terminal = Terminal()
+  monkeypatch.setattr(sys, 'stderr', terminal)
+  bar = progress.start('reading', 3, unit='images')
+  bar.update(2)
+  progress.say('a line')
+  bar.close()
+  # The bar is wiped before the line, and drawn again below it.
+  assert 'reading' in terminal.getvalue()
+  assert '\ra line\n' in terminal.getvalue().replace(' ' * 10, '').replace(
+    ' ', ''
+  ).replace('aline', 'a line')
+
+
+def test_items_pass_unchanged():
+  assert list(progress.over(iter('abc'), 'letters')) == ['a', 'b', 'c']
+
+
+def test_what_takes_long_is_told(monkeypatch, capsys):
+  monkeypatch.setattr(progress, 'SECONDS_BEFORE_TELLING', 0.01)
+  told = threading.Event()
+  say = progress.say
+  monkeypatch.setattr(progress, 'say', lambda line: (say(line), told.set()))
+  with progress.telling('loading a run'):
+    assert told.wait(10)
+  assert capsys.readouterr().err == 'loading a run ...\n'
+
+
+def test_what_is_quick_is_not_told(monkeypatch, capsys):
+  monkeypatch.setattr(progress, 'SECONDS_BEFORE_TELLING', 3600)
+  with progress.telling('nothing'):
+    pass
+  assert capsys.readouterr().err == ''
