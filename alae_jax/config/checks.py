@@ -71,7 +71,7 @@ def resolve(
 
 def _keep_what_was_resolved(config: ConfigDict, stored: ConfigDict) -> None:
   """What a run has settled for good, where the user says nothing else."""
-  config.history = stored.history
+  config.history.changes = stored.history.changes
   train = config.train
   # A run of before goes on without the bound, which is now the default.
   if not stored.train.ema_rampup and train.ema_rampup == _DEFAULT_RAMPUP:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -13,6 +14,7 @@ from alae_jax.inference import loading
 from alae_jax.runs import records
 from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.folder import open_folder
+from alae_jax.runs.ownership import LostFolder, Owner
 from alae_jax.training import loop
 from tests.support.runs import (
   assert_identical,
@@ -103,6 +105,53 @@ def test_a_preempted_run_saves_and_goes_on(
   )
   loop.train(tiny_config, workdir)
   assert_identical(final_state(workdir), undisturbed)
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(
+  tiny_config, tmp_path
+):
+  loop.train(tiny_config, str(tmp_path))
+  tiny_config.train.images = 160
+  before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')}
+  with Owner(open_folder(str(tmp_path))):
+    with pytest.raises(UserError, match=r'workdir .* belongs to process'):
+      loop.train(tiny_config, str(tmp_path))
+    assert loading.load(str(tmp_path)).resolution == 8  # readers may
+  del before[tmp_path / '.owner.json.lock']
+  for path, written in before.items():
+    assert path.stat().st_mtime_ns == written
+
+
+def test_a_run_that_lost_its_folder_writes_nothing_more(
+  tiny_config, tmp_path, monkeypatch
+):
+  """Taken over, removed, or removed and made anew by somebody else."""
+
+  def take_over(path):
+    owner = json.loads((path / 'owner.json').read_text())
+    owner |= {'token': 'another', 'pid': 7}
+    (path / 'owner.json').write_text(json.dumps(owner))
+
+  def make_anew(path):
+    shutil.rmtree(path)
+    path.mkdir()
+    (path / 'owner.json').write_text('{"token": "another", "pid": 7}')
+
+  for number, lose in enumerate((take_over, shutil.rmtree, make_anew)):
+    workdir = tmp_path / str(number)
+    left = set()
+
+    def lost(workdir=workdir, lose=lose, left=left):
+      while not (workdir / 'checkpoints' / '32').exists():
+        pass  # it is saved in the background
+      lose(workdir)
+      left.update(workdir.rglob('*'))
+
+    with monkeypatch.context() as patch:
+      stop_after(patch, 48, lost)
+      with pytest.raises(LostFolder, match='this run stops'):
+        loop.train(tiny_config, str(workdir))
+    assert set(workdir.rglob('*')) - left == set()
 
 
 def test_a_finished_run_says_so_and_changes_nothing(
