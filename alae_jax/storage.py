@@ -147,3 +147,12 @@ def append(path: epath.Path, text: str) -> None:
   else:
     with path.open('a') as file:
       file.write(text)
+
+
+def cache_folder() -> epath.Path:
+  """Where copies of what can be had again lie on this machine's disk.
+
+  $ALAE_CACHE, or .cache/alae_jax in the home folder.
+  """
+  named = os.environ.get('ALAE_CACHE')
+  return epath.Path(named or '~/.cache/alae_jax').expanduser().absolute()

@@ -6,6 +6,7 @@ import tempfile
 import jax
 import pytest
 
+from alae_jax import progress
 from tests.support import example_runs
 from tests.support.runs import make_tiny_config
 
@@ -21,6 +22,10 @@ jax.config.update(
   'jax_compilation_cache_dir', os.environ['JAX_COMPILATION_CACHE_DIR']
 )
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+
+
+# How long a machine takes is no part of what a command says.
+progress.SECONDS_BEFORE_TELLING = 3600
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import argparse
 
+from alae_jax import progress
 from alae_jax.commands import checks, options
 from alae_jax.errors import UserError, printable
 
@@ -20,13 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Prints the numbers and adds them to metrics.jsonl."""
-  from alae_jax.inference import loading
-  from alae_jax.metrics import evaluate as evaluate_lib
-  from alae_jax.runs import records
-  from alae_jax.runs.folder import open_folder
+  with progress.telling('starting'):
+    from alae_jax.commands import programs
+    from alae_jax.inference import loading
+    from alae_jax.metrics import evaluate as evaluate_lib
+    from alae_jax.runs import records
+    from alae_jax.runs.folder import open_folder
 
   names = _parse_names(args.metrics)
-  loaded = loading.load_run(args.workdir, args.weights)
+  programs.keep()
+  with progress.telling(f'loading {printable(args.workdir)}'):
+    loaded = loading.load_run(args.workdir, args.weights)
   checks.tell_of_data_dir(loaded.model, args)
   numbers = evaluate_lib.evaluate(loaded.model, names, args.data_dir)
   folder = open_folder(args.workdir)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from etils import epath
 
+from alae_jax import progress
 from alae_jax.commands import checks, options
 from alae_jax.commands.output import Output
-from alae_jax.errors import UserError
+from alae_jax.errors import UserError, printable
 
 if TYPE_CHECKING:
   from alae_jax.inference.latents import Points
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 
 def open_run(args: argparse.Namespace) -> 'LoadedRun':
   """The model of WORKDIR; refuses a --cutoff that it does not have."""
-  from alae_jax.inference import loading
+  with progress.telling(f'loading {printable(args.workdir)}'):
+    from alae_jax.commands import programs
+    from alae_jax.inference import loading
 
-  loaded = loading.load_run(args.workdir, args.weights)
+    programs.keep()
+    loaded = loading.load_run(args.workdir, args.weights)
   cutoff, layers = getattr(args, 'cutoff', None), loaded.model.active_layers
   if cutoff is not None and cutoff > layers:
     raise UserError(
@@ -37,7 +41,8 @@ def parse_points(words: Sequence[str]) -> list[int | epath.Path]:
   Raises:
     UserError: a word is neither, or could be both.
   """
-  from alae_jax.inference.user_images import find_files
+  with progress.telling('starting'):
+    from alae_jax.inference.user_images import find_files
 
   points: list[int | epath.Path] = []
   for word in words:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
+from alae_jax import progress
 from alae_jax.commands import options
 from alae_jax.errors import UserError
 
@@ -52,9 +53,11 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     args: of `add_arguments`.
     overrides: what the parser left over, --config.section.field=value.
   """
-  from alae_jax.config import read_config
-  from alae_jax.sharding import join_processes
-  from alae_jax.training import loop, plan
+  with progress.telling('starting'):
+    from alae_jax.commands import programs
+    from alae_jax.config import read_config
+    from alae_jax.sharding import join_processes
+    from alae_jax.training import loop, plan
 
   config = read_config(args.config, overrides)
   if args.distributed is not None:
@@ -64,4 +67,5 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   elif not args.workdir:
     raise UserError('--workdir is missing: name the folder of the run')
   else:
+    programs.keep()
     loop.train(config, args.workdir, args.change)

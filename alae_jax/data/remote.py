@@ -13,7 +13,6 @@ from etils import epath
 
 from alae_jax import progress, storage
 
-CACHE = 'ALAE_CACHE'  # environment variable
 _INFO = 'dataset_info.json'  # with which TFDS takes a folder for a dataset
 _AT_ONCE = 8  # files under way
 
@@ -22,7 +21,9 @@ def workplace(data_dir: epath.Path) -> epath.Path:
   """Where datasets for a folder are made: in it, or in this machine's cache."""
   if not storage.is_remote(data_dir):
     return data_dir
-  return _cache() / 'preparing' / _digest(os.fspath(data_dir).encode())
+  return (
+    storage.cache_folder() / 'preparing' / _digest(os.fspath(data_dir).encode())
+  )
 
 
 def local_copy(directory: epath.Path, records: Iterable[str]) -> epath.Path:
@@ -43,7 +44,7 @@ def local_copy(directory: epath.Path, records: Iterable[str]) -> epath.Path:
   }
   # One of them holds the fingerprint of the images.
   content = os.fspath(directory).encode() + b''.join(descriptions.values())
-  copy = _cache() / 'datasets' / _digest(content)
+  copy = storage.cache_folder() / 'datasets' / _digest(content)
   copy.mkdir(parents=True, exist_ok=True)
   missing = [
     name for name in (*descriptions, *records) if not (copy / name).exists()
@@ -66,11 +67,6 @@ def move(source: epath.Path, target: epath.Path) -> None:
   _copy(source, target, names)
   _copy(source, target, [_INFO])  # and only now it is a dataset
   source.rmtree()
-
-
-def _cache() -> epath.Path:
-  folder = os.environ.get(CACHE) or '~/.cache/alae_jax'
-  return epath.Path(folder).expanduser().absolute()
 
 
 def _digest(content: bytes) -> str:

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from alae_jax import sharding
+from alae_jax import progress, sharding
 
 
 def in_pieces(
@@ -29,9 +29,10 @@ def in_pieces(
   over_devices = sharding.over_batch(mesh)
   results: list = []
   for rows in _pieces(n, at_once, mesh.size):
-    results.append(
-      function(*(jax.device_put(x[rows], over_devices) for x in batched))
-    )
+    # The call returns when the function is compiled, and before it has run.
+    with progress.telling('compiling'):
+      piece = (jax.device_put(x[rows], over_devices) for x in batched)
+      results.append(function(*piece))
     # One piece is fetched while the next one is computed.
     results[-2:-1] = map(np.asarray, results[-2:-1])
   return np.concatenate(results)[:n]

@@ -39,7 +39,7 @@ def bucket():
 def cache(tmp_path, monkeypatch):
   """The folder of this machine's copies, empty."""
   folder = tmp_path / 'cache'
-  monkeypatch.setenv(remote.CACHE, str(folder))
+  monkeypatch.setenv('ALAE_CACHE', str(folder))
   return folder
 
 
