@@ -52,8 +52,11 @@ def prepare(
     UserError: the arguments or the files are not right, or other data is
       there under that name.
   """
+  target = storage.locate(data_dir)
+  if target.exists() and not target.is_dir():
+    raise UserError(f'data_dir {data_dir} is a file: name a folder')
   plan = make_plan(name, source, resolution, test_images, channels)
-  return _carry_out(plan, storage.locate(data_dir), overwrite)
+  return _carry_out(plan, target, overwrite)
 
 
 def _carry_out(
