@@ -19,9 +19,8 @@ from jax.sharding import Mesh
 
 from alae_jax import config as config_lib
 from alae_jax import sharding, storage
-from alae_jax.data.datasets import Dataset, in_memory, open_dataset
+from alae_jax.data.datasets import in_memory
 from alae_jax.data.pipeline import train_batches
-from alae_jax.errors import UserError
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.methods.alae import build_alae
 from alae_jax.metrics import evaluate as evaluate_lib
@@ -34,8 +33,10 @@ from alae_jax.runs.optimizer import init_optimizer
 from alae_jax.runs.schedule import Segment, build_schedule
 from alae_jax.runs.state import TrainState
 from alae_jax.training import step as step_lib
+from alae_jax.training.advice import advise
 from alae_jax.training.hooks import Watch
 from alae_jax.training.preemption import Preemption
+from alae_jax.training.reals import open_reals
 from alae_jax.training.snapshots import Snapshots
 from alae_jax.training.telemetry import (
   Telemetry,
@@ -96,7 +97,7 @@ def open_run(
   folder = RunFolder(storage.locate(workdir))
   stored = stored_config(folder)
   config = config_lib.resolve(config, jax.device_count(), stored)
-  config_lib.validate(config, jax.device_count())
+  config_lib.validate(config, jax.device_count(), stored is not None)
   evaluate_lib.check_names(config.evaluation.at_end)
   if stored is not None:
     config_lib.check_continues(config, stored, folder.path)
@@ -110,31 +111,12 @@ def open_run(
       folder.checkpoints, config.log.keep_last, config.log.keep_images
     ),
   )
-  for segment in run.schedule:
-    for split in ('train', 'test'):
-      dataset = open_level(run, segment, split)
-  evaluate_lib.check_fit(config.evaluation.at_end, dataset)
+  for segment in reversed(run.schedule):  # what is missing is made full size
+    reals = open_reals(config, run.networks.resolutions[segment.level])
+    evaluate_lib.check_fit(config.evaluation.at_end, reals.train, reals.test)
   if jax.process_index() == 0:
     write_config(folder, config)
   return run, stored is not None
-
-
-def open_level(run: Run, segment: Segment, split: str) -> Dataset:
-  """The images of a segment's resolution.
-
-  Raises:
-    UserError: there are none, or they have other channels than the model.
-  """
-  data, model = run.config.data, run.config.model
-  dataset = open_dataset(
-    data.name, data.data_dir, split, run.networks.resolutions[segment.level]
-  )
-  if dataset.channels != model.channels:
-    raise UserError(
-      f'config.model.channels is {model.channels}, and the '
-      f'images of {data.name} have {dataset.channels}'
-    )
-  return dataset
 
 
 def restore_or_init(run: Run) -> tuple[TrainState, int]:
@@ -162,6 +144,13 @@ def introduce(
     return
   telemetry.say(describe_machine())
   telemetry.say(describe_parameters(state.params))
+  for line in advise(
+    run.config,
+    run.networks.resolutions,
+    run.schedule,
+    open_reals(run.config, run.networks.resolutions[run.schedule[-1].level]),
+  ):
+    telemetry.say(f'warning: {line}')
   telemetry.say(
     f'continuing after {images_seen:,} of {run.images:,} images'
     if continues
@@ -195,9 +184,8 @@ def train_segment(
   preemption: Preemption,
 ) -> tuple[TrainState, int]:
   """Trains one level from images_seen to its end, or to a preemption."""
-  snapshots = Snapshots(
-    run.folder, open_level(run, segment, 'test'), run.config.train.seed
-  )
+  reals = open_reals(run.config, run.networks.resolutions[segment.level])
+  snapshots = Snapshots(run.folder, reals.shown, run.config.train.seed)
   watch = Watch(
     run.config, run.networks, segment, run.checkpoints, snapshots, telemetry
   )
@@ -260,7 +248,8 @@ def device_batches(
 ) -> Iterator[jax.Array]:
   """uint8 batches on the devices, from where images_seen left off."""
   over_devices = sharding.over_batch(run.mesh)
-  dataset = in_memory(open_level(run, segment, 'train'))
+  side = run.networks.resolutions[segment.level]
+  dataset = in_memory(open_reals(run.config, side).train)
   data = run.config.data
   for batch in train_batches(
     dataset,
