@@ -90,7 +90,7 @@ def printable(text: str, most: int = 1000) -> str:
   return f'{shown[: most // 2]}...{shown[-(most // 2) :]}'
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
   """What an exception says, in one line and without a KeyError's quotes."""
   message = error.args[0] if len(error.args) == 1 else error
   return ' '.join(str(message).split()) or type(error).__name__

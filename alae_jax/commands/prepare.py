@@ -48,3 +48,9 @@ def run(args: argparse.Namespace) -> None:
     splits = tfds.builder_from_directory(path).info.splits
     counts = ', '.join(f'{s.num_examples} {n}' for n, s in splits.items())
     print(f'{printable(str(path))}: {counts} images')
+  if 'test' not in splits:
+    print(
+      'no test images were set apart: pictures of a run will show training '
+      'images, and no metric that needs test images can be computed '
+      '(--test_images COUNT sets some apart)'
+    )

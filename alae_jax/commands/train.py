@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--dry-run',
     action='store_true',
-    help='print the resolved config, sizes, steps and memory; train nothing',
+    help='print the resolved config, whether the data is there, sizes, memory, '
+    'steps and warnings; train nothing',
   )
   parser.add_argument(
     '--change',

@@ -1,13 +1,24 @@
 """What a configuration may say: impossible values are refused at the start."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from etils import epath
 from ml_collections import ConfigDict
 
+from alae_jax.config import values
 from alae_jax.config.defaults import UNNAMED, default, flatten
 from alae_jax.errors import UserError
+
+# Far above what is trained (the release: 512 wide, 8 layers in F and 3 in D),
+# and far below what would keep a machine busy for minutes before it fails.
+_WIDEST = 2**14
+_DEEPEST = 64
+_SIDE = 1024  # of images
+_BATCH = 2**20
+_THREADS = 256
+_NEVER = 2**63 - 1  # the most images that a file format counts
 
 # May differ when a run is continued: where data lies and how often one looks
 # at a run do not change what it computes.
@@ -59,9 +70,12 @@ def resolve(
       it wins, so that a run may go on with other devices.
 
   Returns:
-    A copy with train.batch_size above 0.
+    A copy with every field of its type and train.batch_size above 0.
+
+  Raises:
+    UserError: a value is of another type.
   """
-  config = config.copy_and_resolve_references()
+  config = values.conform(config.to_dict())
   if config.train.batch_size == 0:
     config.train.batch_size = stored.train.batch_size if stored else 4 * devices
   if stored:
@@ -84,24 +98,31 @@ def _keep_what_was_resolved(config: ConfigDict, stored: ConfigDict) -> None:
     config.growth.first_level = stored.growth.first_level
 
 
-def validate(config: ConfigDict, devices: int = 1) -> None:
+def validate(
+  config: ConfigDict, devices: int = 1, continues: bool = False
+) -> None:
   """Refuses a config that cannot be trained on so many devices.
 
   Args:
     config: as `default()` shapes it.
     devices: how many the batch is split over.
+    continues: whether it is that of a run which goes on, and so keeps its
+      batch sizes.
 
   Raises:
     UserError: names the first wrong field, its value and what is allowed.
   """
-  _check(config, 'data.name', bool(config.data.name), 'the name of a dataset')
-  _check(config, 'data.threads', config.data.threads >= 0, '0 or more')
+  _check(
+    config, 'data.name', _is_name(config.data.name), 'the name of a dataset'
+  )
+  _check(config, 'data.data_dir', bool(config.data.data_dir), 'a folder')
+  _check_range(config, 'data.threads', 0, _THREADS)
   _validate_model(config)
   _validate_train(config)
   _validate_growth(config)
   for field in config.log:
-    _check(config, f'log.{field}', config.log[field] > 0, 'above 0')
-  _validate_batches(config, devices)
+    _check_range(config, f'log.{field}', 1, _NEVER)
+  _validate_batches(config, devices, continues)
 
 
 def _validate_model(config: ConfigDict) -> None:
@@ -110,28 +131,23 @@ def _validate_model(config: ConfigDict) -> None:
     config, 'model.kind', model.kind in _BACKBONES, ' or '.join(_BACKBONES)
   )
   _check(config, 'model.channels', model.channels in (1, 3), '1 or 3')
-  for field in (
-    'levels',
-    'base_channels',
-    'max_channels',
-    'z_dim',
-    'w_dim',
-    'mapping_layers',
-    'discriminator_layers',
-  ):
-    _check(config, f'model.{field}', model[field] > 0, 'above 0')
+  for field in ('base_channels', 'max_channels', 'z_dim', 'w_dim'):
+    _check_range(config, f'model.{field}', 1, _WIDEST)
+  for field in ('mapping_layers', 'discriminator_layers'):
+    _check_range(config, f'model.{field}', 1, _DEEPEST)
   _BACKBONES[model.kind](config)
 
 
 def _validate_mlp(config: ConfigDict) -> None:
   model = config.model
-  _check(config, 'model.resolution', model.resolution > 0, 'above 0')
+  _check_range(config, 'model.resolution', 1, _SIDE)
   _check(config, 'model.levels', model.levels == 1, '1 for an mlp')
   _check(
     config,
     'model.hidden',
-    len(model.hidden) > 0 and all(map(_is_count, model.hidden)),
-    'one or more whole numbers above 0',
+    0 < len(model.hidden) <= _DEEPEST
+    and all(_is_count(width, _WIDEST) for width in model.hidden),
+    f'1 to {_DEEPEST} whole numbers from 1 to {_WIDEST:,}',
   )
   _check(
     config,
@@ -172,9 +188,11 @@ def _validate_train(config: ConfigDict) -> None:
   for field, value in train.items():
     if isinstance(value, float):
       _check(config, f'train.{field}', math.isfinite(value), 'finite')
-  for field in ('images', 'batch_size', 'learning_rate', 'ema_half_life'):
+  for field in ('learning_rate', 'ema_half_life'):
     _check(config, f'train.{field}', train[field] > 0, 'above 0')
-  _check(config, 'train.images', train.images < 2**31, 'below 2^31')
+  # They are counted in 32 bits, up to a last step beyond them.
+  _check_range(config, 'train.images', 1, 2_000_000_000)
+  _check_range(config, 'train.batch_size', 1, _BATCH)
   _check(config, 'train.seed', 0 <= train.seed < 2**32, 'in [0, 2^32)')
   _check(config, 'train.r1_gamma', train.r1_gamma >= 0, '0 or more')
   _check(
@@ -190,47 +208,71 @@ def _validate_train(config: ConfigDict) -> None:
 
 def _validate_growth(config: ConfigDict) -> None:
   growth = config.growth
-  _check(
-    config, 'growth.images_per_level', growth.images_per_level >= 0, '0 or more'
-  )
+  _check_range(config, 'growth.images_per_level', 0, _NEVER)
   for field, fits, kind in (
-    ('batch_sizes', _is_count, 'whole numbers'),
-    ('learning_rates', _is_rate, 'numbers'),
+    ('batch_sizes', _is_batch, f'whole numbers from 1 to {_BATCH:,}'),
+    ('learning_rates', _is_rate, 'numbers above 0'),
   ):
     table = growth[field]
     _check(
       config,
       f'growth.{field}',
       len(table) <= config.model.levels and all(map(fits, table)),
-      f'at most model.levels ({config.model.levels}) {kind} above 0',
+      f'at most model.levels ({config.model.levels}) {kind}',
     )
 
 
-def _validate_batches(config: ConfigDict, devices: int) -> None:
-  sizes = {'growth.batch_sizes': config.growth.batch_sizes}
-  if not config.growth.batch_sizes:
-    sizes['train.batch_size'] = (config.train.batch_size,)
-  for field, values in sizes.items():
-    _check(
-      config,
-      field,
-      all(size % devices == 0 for size in values),
-      f'divisible by the {devices} devices',
+def _validate_batches(
+  config: ConfigDict, devices: int, continues: bool
+) -> None:
+  field, sizes = 'growth.batch_sizes', tuple(config.growth.batch_sizes)
+  if not sizes:
+    field, sizes = 'train.batch_size', (config.train.batch_size,)
+  if all(size % devices == 0 for size in sizes):
+    return
+  if continues:
+    fit = _counted(n for n in range(1, devices) if math.gcd(*sizes) % n == 0)
+    remedy = (
+      f'; this run can go on with {fit} of them: hide the others with '
+      'CUDA_VISIBLE_DEVICES or TPU_VISIBLE_DEVICES, or all with '
+      'JAX_PLATFORMS=cpu'
     )
+  else:
+    near = tuple(math.ceil(size / devices) * devices for size in sizes)
+    remedy = f', such as {near if len(near) > 1 else near[0]}'
+  _check(config, field, False, f'divisible by the {devices} devices{remedy}')
 
 
-def _is_count(value: Any) -> bool:
-  return isinstance(value, int) and value > 0
+def _counted(numbers: Iterable[int]) -> str:
+  """'1', '1 or 2' or '1, 2 or 4'."""
+  *others, last = map(str, numbers)
+  return f'{", ".join(others)} or {last}' if others else last
+
+
+def _is_name(name: str) -> bool:
+  return name.isprintable() and name not in ('', '.', '..') and '/' not in name
+
+
+def _is_count(value: Any, most: int) -> bool:
+  return isinstance(value, int) and 0 < value <= most
+
+
+def _is_batch(value: Any) -> bool:
+  return _is_count(value, _BATCH)
 
 
 def _is_rate(value: Any) -> bool:
   return isinstance(value, int | float) and 0 < value < math.inf
 
 
+def _check_range(config: ConfigDict, field: str, least: int, most: int) -> None:
+  value = flatten(config)[field]
+  _check(config, field, least <= value <= most, f'from {least} to {most:,}')
+
+
 def _check(config: ConfigDict, field: str, holds: bool, allowed: str) -> None:
   if not holds:
-    value = flatten(config)[field]
-    raise UserError(f'config.{field} is {value!r}: it must be {allowed}')
+    raise UserError(values.wrong(field, flatten(config)[field], allowed))
 
 
 def check_continues(

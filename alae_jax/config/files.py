@@ -1,18 +1,21 @@
 """Configurations in files, and --config.section.field=value for them."""
 
-import functools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
 from etils import epath
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from alae_jax import storage
+from alae_jax.config import values
+from alae_jax.config.checks import resolve, validate
 from alae_jax.config.defaults import default
-from alae_jax.errors import UserError, reason
+from alae_jax.config.recipes import run_recipe
+from alae_jax.errors import UserError
+
+_PREFIX = '--config.'
 
 # What a run did that was made before these fields were.
 BEFORE = {'train.ema_rampup': 0.0}
@@ -31,22 +34,22 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
   """
   located = storage.locate(path)
   if path.endswith('.json'):
-    storage.require_file(located)
     return override(load(located), overrides)
-  _check_words(overrides)
+  given = _read_overrides(overrides)
   path = os.fspath(located)
   if not path.endswith('.py') or not os.path.isfile(path):
     raise UserError(
       f'config {path} is neither a Python file nor a '
       "run's config.json: give one of experiments/, or your own"
     )
-  config = _parse(
-    config_flags.DEFINE_config_file,
-    ['alae', f'--config={path}', *overrides],
-    path,
-  )
-  _check_fields(config, path)
-  return config
+  config = run_recipe(path)
+  # On the user's own config, in which fields may refer to each other.
+  with config.unlocked(), config.ignore_type():
+    _assign(config, given)
+  try:
+    return values.conform(config.to_dict())
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
 
 
 def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
@@ -62,79 +65,84 @@ def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
   Raises:
     UserError: no such field or a value of another type.
   """
-  _check_words(overrides)
-  define = functools.partial(config_flags.DEFINE_config_dict, config=config)
-  return _parse(define, ['alae', *overrides])
+  _assign(config, _read_overrides(overrides))
+  return config.lock()
 
 
 def load(path: epath.Path) -> ConfigDict:
   """Reads config.json; fields that it lacks take their default.
 
   Raises:
-    UserError: it is not such a file, or has a field that does not exist.
+    UserError: it is not such a file, or has a field that does not exist or a
+      value that is not allowed.
   """
+  # To read a named pipe would wait for ever.
+  if not (storage.is_remote(path) or os.path.isfile(path)):
+    there = 'it is not a file' if path.exists() else 'no such file'
+    raise UserError(f'{path} is not a config that alae wrote: {there}')
   try:
     sections = json.loads(path.read_text())
-    values = {
-      f'{section}.{field}': value
-      for section, fields in sections.items()
-      for field, value in fields.items()
-    }
-  except (OSError, ValueError, AttributeError) as error:
+  except UnicodeDecodeError as error:
+    raise UserError(f'{path} is not a config that alae wrote: not UTF-8') from (
+      error
+    )
+  except (ValueError, RecursionError) as error:
     raise UserError(f'{path} is not a config that alae wrote: {error}') from (
       error
     )
-  config = default()
+  if not isinstance(sections, dict):
+    raise UserError(
+      f'{path} is not a config that alae wrote: it must be {{"train": ...}}'
+    )
   for field, value in BEFORE.items():
     section, name = field.split('.')
-    config[section][name] = value
-  for field, value in values.items():
-    try:
-      section, name = field.split('.')
-      config[section][name] = tuple(value) if isinstance(value, list) else value
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-      raise UserError(f'{path}: {field}: {reason(error)}') from error
-  return config
-
-
-def _check_fields(config: Any, path: str) -> None:
-  """A config may be built from nothing, but must have every field."""
-  given = config if isinstance(config, ConfigDict) else {}
-  for section, fields in default().items():
-    for field in fields:
-      if field not in given.get(section, ()):
-        raise UserError(
-          f'get_config() of {path} gives no config.{section}.'
-          f'{field}: start from alae_jax.config.default() or '
-          'default_style()'
-        )
-
-
-def _check_words(overrides: Sequence[str]) -> None:
-  for word in overrides:
-    if word.startswith('-') and not word.startswith('--config.'):
-      raise UserError(f'unknown argument {word}; see --help')
-
-
-def _parse(
-  define: Callable[..., Any], words: list[str], path: str = ''
-) -> ConfigDict:
-  """The config that a command line gives with a flag `config` as defined."""
-  values = flags.FlagValues()
+    if isinstance(fields := sections.setdefault(section, {}), dict):
+      fields.setdefault(name, value)
   try:
-    define(name='config', lock_config=True, flag_values=values, sys_argv=words)
-    rest = values(words)
-    config = values['config'].value
-  except (AttributeError, KeyError) as error:
-    if 'get_config' in str(error):
-      raise UserError(f'{path} has no function get_config()') from error
-    raise UserError(f'no such config field: {reason(error)}') from error
-  except (OSError, TypeError, ValueError, flags.Error) as error:
-    raise UserError(reason(error)) from error
-  except (ImportError, NameError, SyntaxError) as error:  # in the user's file
-    raise UserError(
-      f'{path} cannot be run: {type(error).__name__}: {reason(error)}'
-    ) from error
-  if len(rest) > 1:
-    raise UserError(f'unexpected argument {rest[1]!r}; see --help')
+    config = values.conform(sections)
+    validate(resolve(config, devices=1))
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
   return config
+
+
+def _assign(config: ConfigDict, given: dict[str, Any]) -> None:
+  for field, value in given.items():
+    section, name = field.split('.')
+    config[section][name] = value
+
+
+def _read_overrides(words: Sequence[str]) -> dict[str, Any]:
+  """{'train.seed': 1} of '--config.train.seed=1', or of that and '1'.
+
+  No value is true, where that can be.
+  """
+  given: dict[str, Any] = {}
+  remaining = list(words)
+  while remaining:
+    field, text = _next_override(remaining)
+    if field in given:
+      raise UserError(f'config.{field} is given twice: give it once')
+    given[field] = values.parse(field, text)
+  return given
+
+
+def _next_override(remaining: list[str]) -> tuple[str, str]:
+  """Takes a field and its value off the words that remain."""
+  word = remaining.pop(0)
+  if not word.startswith(_PREFIX):
+    what = 'unknown' if word.startswith('-') else 'unexpected'
+    raise UserError(f'{what} argument {word}; see --help')
+  field, equals, text = word.removeprefix(_PREFIX).partition('=')
+  if field in default():
+    raise UserError(f'config.{field} is a section: name a field of it too')
+  if field not in values.DEFAULTS:
+    raise UserError(values.unknown(field))
+  if not equals and remaining and not remaining[0].startswith('--'):
+    text = remaining.pop(0)
+  elif not equals and isinstance(values.DEFAULTS[field], bool):
+    text = 'true'
+  clears = equals and isinstance(values.DEFAULTS[field], str)
+  if not text.strip() and not clears:
+    raise UserError(f'config.{field} has no value: {_PREFIX}{field}=VALUE')
+  return field, text

@@ -17,12 +17,17 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from alae_jax import progress, storage
+from alae_jax.config import UNNAMED
 from alae_jax.data import digits, remote
 from alae_jax.errors import UserError
 
 SPLITS = ('train', 'test')
 DIGITS = 'digits'  # the dataset that needs no preparing
 _CHUNK = 256  # images that a thread decodes at a time
+
+
+class Missing(UserError):
+  """A dataset is not there, and the message says how to make it."""
 
 
 class Dataset(abc.ABC):
@@ -169,17 +174,28 @@ def open_dataset(
     resolution: the images' side.
 
   Raises:
-    UserError: there is no such dataset, resolution or split; the message
-      says how to make it.
+    Missing: there is no such dataset or resolution; the message says how to
+      make it.
+    UserError: it can't be there, or has no such split.
   """
   if split not in SPLITS:
     raise UserError(f'split {split!r} is not one of {", ".join(SPLITS)}')
   if name == DIGITS:
     return _open_digits(split, resolution)
-  found = available(name, data_dir)
-  if resolution not in found:
-    raise UserError(_missing(name, data_dir, resolution, sorted(found)))
-  return PreparedDataset(found[resolution], split)
+  return PreparedDataset(_directory(name, data_dir, resolution), split)
+
+
+def has_split(
+  name: str, data_dir: epath.PathLike, split: str, resolution: int
+) -> bool:
+  """Whether a dataset that is there has a split: small ones have no test.
+
+  The arguments and errors are those of `open_dataset`.
+  """
+  if name == DIGITS:
+    return split in SPLITS
+  directory = _directory(name, data_dir, resolution)
+  return split in tfds.builder_from_directory(directory).info.splits
 
 
 def available(name: str, data_dir: epath.PathLike) -> dict[int, epath.Path]:
@@ -222,6 +238,22 @@ def in_memory(dataset: Dataset, limit_bytes: int = 1 << 30) -> Dataset:
     parts = list(progress.over(done, title, len(chunks), 'pieces'))
   arrays = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
   return ArrayDataset(dataset.name, num_classes=dataset.num_classes, **arrays)
+
+
+def _directory(
+  name: str, data_dir: epath.PathLike, resolution: int
+) -> epath.Path:
+  """The folder of a dataset at one resolution."""
+  if name == UNNAMED:
+    raise Missing(
+      f'config.data.name is {UNNAMED!r}: an imported run does not know its '
+      'dataset; give --config.data.name=NAME when importing it or training '
+      "it on, or write it into the run's config.json"
+    )
+  found = available(name, data_dir)
+  if resolution not in found:
+    raise Missing(_missing(name, data_dir, resolution, sorted(found)))
+  return found[resolution]
 
 
 def _open_digits(split: str, resolution: int) -> ArrayDataset:
@@ -284,6 +316,6 @@ def _check_split(
 ) -> None:
   if split not in found:
     raise UserError(
-      f'{directory} has no {split} images, only {", ".join(found)}; overwrite '
-      'it with other test_images'
+      f'{directory} has no {split} images, only {", ".join(found)}: prepare '
+      'it again with --test_images COUNT --overwrite'
     )

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from etils import epath
 
+from alae_jax.config import UNNAMED
 from alae_jax.data import builders, datasets
 from alae_jax.data.sources import folders
 from alae_jax.errors import UserError
 
 Reader = Callable[[str, int], np.ndarray]
-_NAME = re.compile('[a-z][a-z0-9_]*')
+_NAME = re.compile('[a-z][a-z0-9_]{0,63}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +59,15 @@ def _check_arguments(
 ) -> None:
   if name == datasets.DIGITS:
     raise UserError("dataset 'digits' is built in; it needs no preparing")
+  if name == UNNAMED:
+    raise UserError(
+      f'NAME {name!r} is what an imported run calls a dataset that it does not '
+      'know: choose another'
+    )
   if not _NAME.fullmatch(name):
     raise UserError(
       f'NAME {name!r}: use small letters, digits and underscores, '
-      'starting with a letter'
+      'starting with a letter, 64 at most'
     )
   if channels not in (None, 1, 3):
     raise UserError(f'channels {channels}: use 1 (grey) or 3 (RGB)')

@@ -53,8 +53,11 @@ def prepare(
       there under that name.
   """
   source = source if source is None else storage.locate(source)
+  target = storage.locate(data_dir)
+  if target.exists() and not target.is_dir():
+    raise UserError(f'data_dir {data_dir} is a file: name a folder')
   plan = make_plan(name, source, resolution, test_images, channels)
-  return _carry_out(plan, storage.locate(data_dir), overwrite)
+  return _carry_out(plan, target, overwrite)
 
 
 def _carry_out(

@@ -25,14 +25,25 @@ def check_names(names: Sequence[str]) -> None:
       raise UserError(f'no metric {name!r}: there is {", ".join(METRICS)}')
 
 
-def check_fit(names: Sequence[str], dataset: Dataset) -> None:
+def check_fit(
+  names: Sequence[str], train: Dataset, test: Dataset | None
+) -> None:
   """Refuses a metric that cannot be computed on such data.
+
+  Args:
+    names: of metrics.
+    train: the training images.
+    test: the test images, if there are any.
 
   Raises:
     UserError: names it.
   """
   if 'probe' in names:
-    check_labels(dataset)
+    check_labels(train)
+    if test is None:
+      raise UserError(
+        f"the probe needs test images, and dataset '{train.name}' has none"
+      )
 
 
 def evaluate(

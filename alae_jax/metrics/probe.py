@@ -55,7 +55,9 @@ def probe(model: Model, train: Dataset, test: Dataset) -> dict[str, float]:
 def check_labels(dataset: Dataset) -> None:
   """Refuses a dataset without labels."""
   if not dataset.has_labels:
-    raise UserError(f'the probe needs labels, and {dataset.name} has none')
+    raise UserError(
+      f"the probe needs labels, and dataset '{dataset.name}' has none"
+    )
 
 
 def nearest_neighbour_accuracy(codes, labels, queries, answers) -> float:

@@ -20,7 +20,7 @@ from jax.sharding import Mesh
 
 from alae_jax import config as config_lib
 from alae_jax import progress, sharding, storage
-from alae_jax.data.datasets import Dataset, in_memory, open_dataset
+from alae_jax.data.datasets import in_memory
 from alae_jax.data.pipeline import train_batches
 from alae_jax.errors import Interrupted, UserError
 from alae_jax.inference.loading import default_weights, model_of
@@ -37,8 +37,10 @@ from alae_jax.runs.schedule import Segment, build_schedule, config_at
 from alae_jax.runs.state import TrainState
 from alae_jax.training import start
 from alae_jax.training import step as step_lib
+from alae_jax.training.advice import advise
 from alae_jax.training.hooks import Watch
 from alae_jax.training.preemption import Preemption
+from alae_jax.training.reals import open_reals
 from alae_jax.training.snapshots import Snapshots
 from alae_jax.training.telemetry import (
   Telemetry,
@@ -125,7 +127,7 @@ def settle_config(
   # A run that has saved nothing may as well begin anew, with another config.
   continues = stored if images_seen is not None else None
   config = config_lib.resolve(config, jax.device_count(), continues)
-  config_lib.validate(config, jax.device_count())
+  config_lib.validate(config, jax.device_count(), continues is not None)
   evaluate_lib.check_names(config.evaluation.at_end)
   if continues is None:
     config = start.settle(config)
@@ -134,10 +136,10 @@ def settle_config(
   else:
     config_lib.check_continues(config, continues, folder.path)
   networks = build_networks(config)
-  for segment in build_schedule(config):
-    for split in ('train', 'test'):
-      dataset = open_level(config, networks, segment.level, split)
-  evaluate_lib.check_fit(config.evaluation.at_end, dataset)
+  for segment in reversed(build_schedule(config)):
+    # What is missing is to be made at full size, so the last one comes first.
+    reals = open_reals(config, networks.resolutions[segment.level])
+    evaluate_lib.check_fit(config.evaluation.at_end, reals.train, reals.test)
   return config
 
 
@@ -191,26 +193,6 @@ def newest_checkpoint(folder: RunFolder) -> int | None:
     return checkpoints.latest()
 
 
-def open_level(
-  config: ml_collections.ConfigDict, networks: Networks, level: int, split: str
-) -> Dataset:
-  """The images of a level's resolution.
-
-  Raises:
-    UserError: there are none, or they have other channels than the model.
-  """
-  data, model = config.data, config.model
-  dataset = open_dataset(
-    data.name, data.data_dir, split, networks.resolutions[level]
-  )
-  if dataset.channels != model.channels:
-    raise UserError(
-      f'config.model.channels is {model.channels}, and the '
-      f'images of {data.name} have {dataset.channels}'
-    )
-  return dataset
-
-
 def restore_or_init(run: Run) -> tuple[TrainState, int]:
   """The newest checkpoint's state, or that of a beginning; its images seen."""
   replicated = sharding.replicated(run.mesh)
@@ -242,6 +224,13 @@ def introduce(
     return
   telemetry.say(describe_machine())
   telemetry.say(describe_parameters(state.params))
+  for line in advise(
+    run.config,
+    run.networks.resolutions,
+    run.schedule,
+    open_reals(run.config, run.networks.resolutions[run.schedule[-1].level]),
+  ):
+    telemetry.say(f'warning: {line}')
   for change in run.config.history.changes:
     if change['images_seen'] == images_seen:
       telemetry.say(
@@ -284,8 +273,8 @@ def train_segment(
 ) -> tuple[TrainState, int]:
   """Trains one segment from images_seen to its end, or to a preemption."""
   run = run_at(run, segment)
-  test = open_level(run.config, run.networks, segment.level, 'test')
-  snapshots = Snapshots(run.folder, test, run.config.train.seed)
+  reals = open_reals(run.config, run.networks.resolutions[segment.level])
+  snapshots = Snapshots(run.folder, reals.shown, run.config.train.seed)
   watch = Watch(
     run.config,
     run.networks,
@@ -362,9 +351,8 @@ def device_batches(
 ) -> Iterator[jax.Array]:
   """uint8 batches on the devices, from where images_seen left off."""
   over_devices = sharding.over_batch(run.mesh)
-  dataset = in_memory(
-    open_level(run.config, run.networks, segment.level, 'train')
-  )
+  side = run.networks.resolutions[segment.level]
+  dataset = in_memory(open_reals(run.config, side).train)
   data = run.config.data
   for batch in train_batches(
     dataset,

@@ -1,6 +1,6 @@
-import json
 import math
 import pathlib
+import re
 
 import pytest
 from etils import epath
@@ -8,47 +8,7 @@ from etils import epath
 from alae_jax import config as config_lib
 from alae_jax.config.files import read_config
 from alae_jax.errors import UserError
-from alae_jax.runs.folder import RunFolder, write_config
 from alae_jax.runs.schedule import build_schedule
-
-DIGITS = 'experiments/digits.py'
-
-
-def test_overrides_keep_their_types():
-  config = read_config(
-    DIGITS,
-    [
-      '--config.train.learning_rate=1',
-      '--config.model.hidden=(3,4)',
-      '--config.data.flip=true',
-    ],
-  )
-  assert config.train.learning_rate == 1.0
-  assert config.model.hidden == (3, 4)
-  assert config.data.flip is True
-
-
-@pytest.mark.parametrize(
-  ('override', 'said'),
-  [
-    ('--config.train.imges=5', 'Did you mean "images"'),
-    ('--config.tran.images=5', 'Did you mean "train"'),
-    ('--config.train.images=many', 'config.train.images=many'),
-    ('--workdri=x', '--workdri'),
-    ('stray', 'stray'),
-  ],
-)
-def test_a_wrong_argument_is_named_in_one_line(override, said):
-  with pytest.raises(UserError) as error:
-    read_config(DIGITS, [override])
-  assert said in str(error.value)
-  assert '\n' not in str(error.value)
-
-
-@pytest.mark.parametrize('path', ['experiments/nothing.py', 'README.md'])
-def test_a_wrong_config_file_is_named(path):
-  with pytest.raises(UserError, match=path):
-    read_config(path)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +39,24 @@ def test_a_wrong_config_file_is_named(path):
     ('growth.batch_sizes', ('a',)),
     ('growth.batch_sizes', (8.0,)),
     ('growth.learning_rates', (math.inf,)),
+    ('train.batch_size', 10**9),
+    ('growth.batch_sizes', (10**9,)),
+    ('train.images', 2**31 - 1),
+    ('model.mapping_layers', 100_000),
+    ('model.discriminator_layers', 100_000),
+    ('model.hidden', (8,) * 1000),
+    ('model.hidden', (10**9,)),
+    ('model.resolution', 10**6),
+    ('model.z_dim', 10**9),
+    ('model.w_dim', 10**9),
+    ('model.base_channels', 10**9),
+    ('model.max_channels', 10**9),
+    ('data.threads', 10**9),
+    ('data.name', '../mnist'),
+    ('data.name', '..'),
+    ('data.name', 'a\nb'),
+    ('data.data_dir', ''),
+    ('log.metrics_images', 2**63),
   ],
 )
 def test_an_impossible_value_is_refused_by_name(tiny_config, field, value):
@@ -128,51 +106,56 @@ def test_the_releases_recipes_on_eight_devices(name, batch_sizes, rates, flip):
 
 
 @pytest.mark.parametrize(
-  ('text', 'said'),
+  ('field', 'value', 'devices', 'such_as'),
   [
-    ('def get_config(:', 'SyntaxError'),
-    ('import nowhere', 'nowhere'),
-    ('def get_config():\n  return nothing', 'nothing'),
-    ('def get_config():\n  return None', 'config.data.data_dir'),
-    (
-      'from alae_jax import config\ndef get_config():\n'
-      '  c = config.default().unlock()\n  del c.train.seed\n  return c',
-      'config.train.seed',
-    ),
+    ('train.batch_size', 12, 8, '16'),
+    ('train.batch_size', 1, 8, '8'),
+    ('train.batch_size', 96, 7, '98'),
+    ('growth.batch_sizes', (16, 6), 4, '(16, 8)'),
+    ('growth.batch_sizes', (6,), 4, '8'),
   ],
 )
-def test_a_users_config_file_that_fails_is_named(tmp_path, text, said):
-  path = tmp_path / 'mine.py'
-  path.write_text(text)
-  with pytest.raises(UserError, match=said) as error:
-    read_config(str(path))
-  assert 'mine.py' in str(error.value)
-  assert '\n' not in str(error.value)
-
-
-def test_a_config_survives_its_file(tiny_config, tmp_path):
-  path = epath.Path(tmp_path) / 'config.json'
-  path.write_text(json.dumps(tiny_config.to_dict()))
-  assert config_lib.flatten(config_lib.load(path)) == config_lib.flatten(
-    tiny_config
+def test_a_new_run_is_told_batches_that_fit(field, value, devices, such_as):
+  config = config_lib.default_style(3)
+  config.train.batch_size = 8
+  section, name = field.split('.')
+  config[section][name] = value
+  with pytest.raises(UserError) as error:
+    config_lib.validate(config, devices)
+  assert str(error.value) == (
+    f'config.{field} is {value!r}: it must be divisible by the {devices} '
+    f'devices, such as {such_as}'
   )
 
 
 @pytest.mark.parametrize(
-  ('text', 'said'),
+  ('batch_sizes', 'devices', 'fit'),
   [
-    ('{', 'not a config'),
-    ('[]', 'not a config'),
-    ('{"train": {"imges": 1}}', 'imges'),
-    ('{"train": {"images": "x"}}', 'train.images'),
+    ((), 7, '1, 2, 3, 4 or 6'),
+    ((), 100, '1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48 or 96'),
+    ((64, 48, 40), 6, '1, 2 or 4'),
+    ((9, 8, 7), 2, '1'),
   ],
 )
-def test_a_damaged_config_file_is_refused(tmp_path, text, said):
-  path = epath.Path(tmp_path) / 'config.json'
-  path.write_text(text)
-  with pytest.raises(UserError, match=said) as error:
-    config_lib.load(path)
-  assert 'config.json' in str(error.value)
+def test_a_run_that_goes_on_is_told_devices_that_fit(batch_sizes, devices, fit):
+  config = config_lib.default_style(3)
+  config.train.batch_size = 96
+  config.growth.batch_sizes = batch_sizes
+  with pytest.raises(UserError) as error:
+    config_lib.validate(config, devices, continues=True)
+  assert f'this run can go on with {fit} of them: hide' in str(error.value)
+  assert 'CUDA_VISIBLE_DEVICES' in str(error.value)
+  assert '\n' not in str(error.value)
+  for count in re.findall(r'\d+', fit):
+    config_lib.validate(config, int(count), continues=True)
+
+
+@pytest.mark.parametrize('value', [None, 1.5, 'x', True])
+def test_a_config_made_in_python_is_checked_too(tiny_config, value):
+  with tiny_config.ignore_type():
+    tiny_config.train.images = value
+  with pytest.raises(UserError, match=r'train\.images is .* a whole number'):
+    config_lib.resolve(tiny_config, devices=1)
 
 
 def test_a_run_is_continued_only_under_its_config(tiny_config, tmp_path):
@@ -208,18 +191,6 @@ def test_a_run_may_become_longer_but_not_shorter(tiny_config, tmp_path):
   config_lib.check_continues(tiny_config, stored, where)
   with pytest.raises(UserError, match=r'train\.images'):
     config_lib.check_continues(stored, tiny_config, where)
-
-
-def test_a_runs_config_is_a_config_file(tiny_config, tmp_path):
-  folder = RunFolder(epath.Path(tmp_path))
-  write_config(folder, tiny_config)
-  path = str(folder.config)
-  assert read_config(path) == tiny_config
-  assert read_config(path, ['--config.train.seed=7']).train.seed == 7
-  with pytest.raises(UserError, match='Did you mean "images"'):
-    read_config(path, ['--config.train.imges=1'])
-  with pytest.raises(UserError, match=r'nowhere\.json: no such file'):
-    read_config('nowhere.json')
 
 
 def test_the_batch_follows_from_the_devices_of_the_first_start():

@@ -117,6 +117,7 @@ def test_in_memory_keeps_within_its_limit(data_dir):
       'alae prepare mnist --resolution 32 --data_dir DIR',
     ),
     ('mnist', 64, 'mnist is 28x28, or padded to 32x32'),
+    ('unnamed', 8, 'an imported run does not know its dataset; give --config.'),
     (
       'dogs', 8,
       "no dataset 'dogs' at 8x8 in DIR; make it with: "
@@ -136,6 +137,18 @@ def test_what_is_missing_is_told_with_the_command(
   with pytest.raises(UserError) as caught:
     datasets.open_dataset(name, data_dir, 'train', resolution)
   assert message in str(caught.value).replace(str(data_dir), 'DIR')
+
+
+def test_a_small_dataset_has_no_test_images(tmp_path):
+  write_images(tmp_path / 'pictures', count=7, side=4)
+  prepare.prepare('few', tmp_path / 'pictures', tmp_path)
+  where = 'few', tmp_path
+  assert datasets.has_split(*where, 'train', 4)
+  assert not datasets.has_split(*where, 'test', 4)
+  with pytest.raises(UserError, match='no test images, only train: prepare it'):
+    datasets.open_dataset(*where, 'test', 4)
+  with pytest.raises(datasets.Missing, match="no dataset 'few' at 8x8"):
+    datasets.has_split(*where, 'test', 8)
 
 
 def test_a_wrong_split_is_refused(data_dir):

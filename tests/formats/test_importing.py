@@ -271,7 +271,7 @@ def test_a_failed_import_leaves_nothing(tmp_path, monkeypatch):
     ('--config.model.levels=3', 'config.model.levels is 2'),
     ('--config.growth.images_per_level=5', 'config.growth.images_per_level'),
     ('--config.train.batch_size=0', 'config.train.batch_size is 0'),
-    ('--config.train.imges=1', 'Did you mean "images"'),
+    ('--config.train.imges=1', 'did you mean train.images?'),
     ('--force', 'unknown argument --force'),
   ],
 )

@@ -121,5 +121,5 @@ def test_codes_come_in_order_and_once(monkeypatch):
 def test_data_without_labels_is_refused():
   images = np.zeros((3, 4, 4, 1), np.uint8)
   unlabelled = ArrayDataset('plain', images)
-  with pytest.raises(UserError, match='plain has none'):
+  with pytest.raises(UserError, match="'plain' has none"):
     probe.probe(Pixels(), unlabelled, unlabelled)

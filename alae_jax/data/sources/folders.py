@@ -27,7 +27,8 @@ def find_images(source: epath.PathLike) -> list[epath.Path]:
   source = storage.locate(source)
   _refuse_other_kinds(source, [source])
   if not source.is_dir():
-    raise UserError(f'source {source}: no such folder')
+    what = 'a file: name a folder' if source.exists() else 'no such folder'
+    raise UserError(f'source {source}: {what}')
   found = list_images(source)
   if not found:
     _refuse_other_kinds(source, list(_walk(source)))

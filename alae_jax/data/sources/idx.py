@@ -83,7 +83,8 @@ def find_files(directory: epath.PathLike) -> dict[str, dict[str, epath.Path]]:
   """
   directory = storage.locate(directory)
   if not directory.is_dir():
-    raise UserError(f'source {directory}: no such folder')
+    what = 'a file: name a folder' if directory.exists() else 'no such folder'
+    raise UserError(f'source {directory}: {what}')
   return {
     split: {
       'image': _find(directory, f'{stem}-images', 'idx3-ubyte'),
