@@ -6,12 +6,8 @@ result is locked and typed, and `validate` refuses impossible values before
 anything is compiled.
 """
 
-from alae_jax.config.checks import (
-  change,
-  check_continues,
-  resolve,
-  validate,
-)
+from alae_jax.config.checks import validate
+from alae_jax.config.continuing import change, check_continues, resolve
 from alae_jax.config.defaults import UNNAMED, default, default_style, flatten
 from alae_jax.config.files import load, override, read_config
 

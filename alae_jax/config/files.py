@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 
 from alae_jax import storage
 from alae_jax.config import values
-from alae_jax.config.checks import resolve, validate
+from alae_jax.config.checks import validate
+from alae_jax.config.continuing import resolve
 from alae_jax.config.defaults import default
 from alae_jax.config.recipes import run_recipe
 from alae_jax.errors import UserError

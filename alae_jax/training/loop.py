@@ -76,7 +76,7 @@ def train(
     config: locked, as experiments/ make it.
     workdir: the run folder, local or remote.
     change: whether a run that goes on may do so with other rates, batches and
-      the like (`config.checks.CHANGEABLE`), from its newest checkpoint on.
+      the like (`config.continuing.CHANGEABLE`), from its newest checkpoint on.
 
   Raises:
     UserError: the config, the data or the run folder can't be used, or

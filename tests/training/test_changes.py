@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alae_jax import config as config_lib
-from alae_jax.config import checks
+from alae_jax.config import continuing
 from alae_jax.errors import UserError
 from alae_jax.inference import loading
 from alae_jax.runs import records
@@ -194,7 +194,9 @@ def test_a_run_of_before_goes_on_with_the_constant_half_life(
 
 
 def test_every_field_that_may_change_exists():
-  assert set(checks.CHANGEABLE) <= set(config_lib.flatten(config_lib.default()))
+  assert set(continuing.CHANGEABLE) <= set(
+    config_lib.flatten(config_lib.default())
+  )
 
 
 def test_the_ema_follows_closely_while_a_level_is_young(tiny_config, tmp_path):
