@@ -18,10 +18,13 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
   _CACHE = tempfile.TemporaryDirectory()
   os.environ['JAX_COMPILATION_CACHE_DIR'] = _CACHE.name
   os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.1'
+  # With a bound it is locked: no worker reads what another is writing.
+  os.environ['JAX_COMPILATION_CACHE_MAX_SIZE'] = str(8 << 30)
 jax.config.update(
   'jax_compilation_cache_dir', os.environ['JAX_COMPILATION_CACHE_DIR']
 )
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+jax.config.update('jax_compilation_cache_max_size', 8 << 30)
 
 
 # How long a machine takes is no part of what a command says.
