@@ -47,7 +47,10 @@ _DEFAULT_RAMPUP = default().train.ema_rampup
 
 
 def resolve(
-  config: ConfigDict, devices: int, stored: ConfigDict | None = None
+  config: ConfigDict,
+  devices: int,
+  stored: ConfigDict | None = None,
+  changes: bool = False,
 ) -> ConfigDict:
   """Fills in what follows from the machine.
 
@@ -56,6 +59,7 @@ def resolve(
     devices: how many there are.
     stored: the config of the run that is continued, which has been resolved;
       it wins, so that a run may go on with other devices.
+    changes: whether the user means every value that differs.
 
   Returns:
     A copy with every field of its type and train.batch_size above 0.
@@ -68,6 +72,10 @@ def resolve(
     config.train.batch_size = stored.train.batch_size if stored else 4 * devices
   if stored:
     _keep_what_was_resolved(config, stored)
+    # A run of before goes on without the bound, which is now the default.
+    unmeant = not changes and config.train.ema_rampup == _DEFAULT_RAMPUP
+    if unmeant and not stored.train.ema_rampup:
+      config.train.ema_rampup = 0.0
   return config
 
 
@@ -75,9 +83,6 @@ def _keep_what_was_resolved(config: ConfigDict, stored: ConfigDict) -> None:
   """What a run has settled for good, where the user says nothing else."""
   config.history.changes = stored.history.changes
   train = config.train
-  # A run of before goes on without the bound, which is now the default.
-  if not stored.train.ema_rampup and train.ema_rampup == _DEFAULT_RAMPUP:
-    train.ema_rampup = 0.0
   if train.init_from == stored.train.init_from.rpartition('@')[0]:
     train.init_from = stored.train.init_from
   if (

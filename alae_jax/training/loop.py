@@ -126,7 +126,7 @@ def settle_config(
   images_seen = newest_checkpoint(folder)
   # A run that has saved nothing may as well begin anew, with another config.
   continues = stored if images_seen is not None else None
-  config = config_lib.resolve(config, jax.device_count(), continues)
+  config = config_lib.resolve(config, jax.device_count(), continues, change)
   config_lib.validate(config, jax.device_count(), continues is not None)
   evaluate_lib.check_names(config.evaluation.at_end)
   if continues is None:

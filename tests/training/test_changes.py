@@ -193,6 +193,17 @@ def test_a_run_of_before_goes_on_with_the_constant_half_life(
   assert_identical(final_state(workdir), final_state(whole))
 
 
+def test_and_takes_the_bound_if_that_is_meant(
+  tiny_config, tmp_path, monkeypatch
+):
+  tiny_config.train.ema_rampup = 0.0
+  train_until(monkeypatch, tiny_config, str(tmp_path), 64)
+  loop.train(make_tiny_config(), str(tmp_path), change=True)
+  stored = config_lib.load(open_folder(str(tmp_path)).config)
+  assert stored.train.ema_rampup == 0.05
+  assert len(stored.history.changes) == 1
+
+
 def test_every_field_that_may_change_exists():
   assert set(continuing.CHANGEABLE) <= set(
     config_lib.flatten(config_lib.default())
