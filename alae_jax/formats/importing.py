@@ -81,6 +81,7 @@ def build_config(
   config.model.update(model)
   config.train.batch_size = 32  # of the published recipes from 128x128 on
   config.train.images = 1_000_000
+  config.train.ema_rampup = 0.0  # the file's EMA is settled and goes on
   config.evaluation.use_ema = weights == 'ema'
   settled = config_lib.flatten(config)
   config = override(config, overrides)

@@ -135,6 +135,7 @@ def test_the_run_is_what_was_imported(tmp_path, file_format):
   assert_identical(model.params, ema)
   assert (model.resolution, model.level, model.blend) == (8, 1, 1.0)
   assert model.config.model.to_dict().items() >= checkpoints.MODEL.items()
+  assert model.config.train.ema_rampup == 0.0  # the EMA goes on
   assert model.reconstruct(np.zeros((2, 8, 8, 1))).shape == (2, 8, 8, 1)
 
 
