@@ -57,6 +57,11 @@ def export_release(workdir: str, out: str) -> Export:
       'the release has a layout for StyleALAE alone'
     )
   level, note = level_to_export(stored)
+  if level == 0:
+    raise UserError(
+      f'{workdir} has only trained 4x4 yet, and 8x8 is the smallest model '
+      'there is: export it when the next level has begun'
+    )
   params, ema, mean_w = jax.tree.map(
     np.asarray, (stored.state.params, stored.state.ema, stored.state.mean_w)
   )
@@ -79,18 +84,10 @@ def level_to_export(stored: StoredState) -> tuple[int, str]:
 
   Returns:
     The level, and a note or ''.
-
-  Raises:
-    UserError: the run has only trained 4x4, and a model has two levels.
   """
   segment = segment_at(build_schedule(stored.config), stored.images_seen - 1)
   level, blend = segment.level, segment.blend(stored.images_seen)
   last = stored.config.model.levels - 1
-  if level == 0:
-    raise UserError(
-      'workdir has only trained 4x4 yet, and 8x8 is the smallest model there '
-      'is: export it when the next level has begun'
-    )
   fade = f'{_size(level)} has faded in by {math.floor(100 * blend)}%'
   notes = []
   if blend < 0.5 and level > 1:

@@ -254,18 +254,6 @@ def test_nothing_is_overwritten(tmp_path):
   assert cli.main(export) == 2
 
 
-def test_a_failed_import_leaves_nothing(tmp_path, monkeypatch):
-  def fail(*_):
-    raise OSError('disk full')
-
-  monkeypatch.setattr(importing, 'write_config', fail)
-  with pytest.raises(OSError, match='disk full'):
-    importing.import_checkpoint(
-      checkpoints.write(tmp_path), str(tmp_path / 'run')
-    )
-  assert not list((tmp_path / 'run').iterdir())
-
-
 @pytest.mark.parametrize(
   ('word', 'said'),
   [
