@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ from alae_jax.errors import UserError
 from alae_jax.formats.release import KINDS, cut
 from alae_jax.formats.release_file import write_release_checkpoint
 from alae_jax.inference.loading import StoredState, load_state
+from alae_jax.runs.folder import RunFolder
 from alae_jax.runs.schedule import build_schedule, segment_at
 
 FILE = 'model.pth'
@@ -40,14 +42,16 @@ def export_release(workdir: str, out: str) -> Export:
     out: a folder, made if need be.
 
   Raises:
-    UserError: there is no StyleALAE in the folder, the file exists, `out` is a
-      file, or PyTorch is missing.
+    UserError: there is no StyleALAE in the folder, or of 4x4 only, the file
+      exists, `out` is a file or among the run's checkpoints, or PyTorch is
+      missing.
   """
   folder = storage.locate(out)
   path = folder / FILE
   if folder.exists() and not folder.is_dir():
     raise UserError(f'out {out} is a file: name a folder')
   storage.require_folder(folder)
+  _refuse_checkpoints(workdir, out)
   if path.exists():
     raise UserError(f'{path} exists: name another folder')
   stored = load_state(workdir)
@@ -70,6 +74,17 @@ def export_release(workdir: str, out: str) -> Export:
   folder.mkdir(parents=True, exist_ok=True)
   write_release_checkpoint(str(path), params, ema, mean_w, model)
   return Export(str(path), note)
+
+
+def _refuse_checkpoints(workdir: str, out: str) -> None:
+  """Checkpoints get removed as the run goes on, with what is beside them."""
+  checkpoints = RunFolder(storage.locate(workdir)).checkpoints
+  inside, target = (
+    os.fspath(path) if storage.is_remote(path) else os.path.realpath(path)
+    for path in (checkpoints, storage.locate(out))
+  )
+  if f'{target}/'.startswith(f'{inside}/'):
+    raise UserError(f'out {out} is among the checkpoints: name another folder')
 
 
 def level_to_export(stored: StoredState) -> tuple[int, str]:

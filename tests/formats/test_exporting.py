@@ -94,3 +94,21 @@ def test_nothing_is_loaded_where_nothing_can_be_written(
     cli.main(['export', 'a_run', '--format', 'release', '--out', str(out)]) == 2
   )
   assert capsys.readouterr().err == f'alae: {said.format(out=out)}\n'
+
+
+@pytest.mark.parametrize('out', ['checkpoints', 'checkpoints/16/new', 'link/x'])
+def test_nothing_is_put_among_the_checkpoints(tmp_path, capsys, out):
+  run = tmp_path / 'run'
+  (run / 'checkpoints' / '16').mkdir(parents=True)
+  (run / 'link').symlink_to('checkpoints')
+  said = refused(
+    capsys, 'export', run, '--format', 'release', '--out', run / out
+  )
+  assert f'--out {run / out} is among the checkpoints' in said
+
+
+def test_a_file_beside_the_checkpoints_does_no_harm(tmp_path):
+  pytest.importorskip('torch')
+  workdir = growing_run(tmp_path / 'run', 640)
+  alae('export', workdir, '--format', 'release', '--out', workdir)
+  assert alae_jax.load(workdir).resolution == 32
