@@ -88,6 +88,17 @@ def describe_zip(names: Collection[str]) -> str:
   return 'a zip file of other things'
 
 
+def describe_folder(names: Collection[str]) -> str:
+  """What a folder with these names in it is, and what to do instead."""
+  if {'config.json', 'checkpoints'} <= set(names):
+    return 'a folder of a run already: it needs no import'
+  if 'data.pkl' in names:
+    return 'a folder, a checkpoint unpacked: give the file that it came from'
+  files = sorted(name for name in names if name.endswith(('.pth', '.pt')))
+  inside = f' in it, such as {files[-1]}' if files else ''
+  return f'a folder: name a file{inside}'
+
+
 def _is_text(head: bytes) -> bool:
   try:
     text = codecs.getincrementaldecoder('utf-8')().decode(head)

@@ -6,11 +6,13 @@ anything is loaded.
 """
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import IO, Any
 
 from alae_jax.errors import UserError
 from alae_jax.formats import file_kinds
+
+Tensors = Iterable[tuple[str, Any]]  # by name
 
 _CHUNK = 1 << 20
 # All tensors together may take so many times the file: some may share numbers.
@@ -75,32 +77,32 @@ def damaged_entry(archive: zipfile.ZipFile) -> zipfile.ZipInfo | None:
 
 
 def tensor_in(
-  archive: zipfile.ZipFile, entry: zipfile.ZipInfo, outline: Any
+  archive: zipfile.ZipFile, entry: zipfile.ZipInfo, tensors: Tensors
 ) -> str | None:
   """The name of a tensor whose numbers are in an entry, if there is one."""
   starts = [other.header_offset for other in archive.infolist()]
   after = [start for start in starts if start > entry.header_offset]
   end = min(after, default=archive.start_dir)
-  for name, tensor in tensors_of(outline):
+  for name, tensor in tensors:
     offset = getattr(tensor.untyped_storage(), '_checkpoint_offset', None)
     if offset is not None and entry.header_offset < offset < end:
       return name
   return None
 
 
-def check_sizes(path: str, outline: Any, size: int) -> None:
+def check_sizes(path: str, tensors: Tensors, size: int) -> None:
   """Refuses tensors that would take more memory than the file can fill.
 
   Args:
     path: for messages.
-    outline: what the file holds, its tensors without their numbers.
+    tensors: that the file holds, without their numbers.
     size: of the file in bytes.
 
   Raises:
     UserError: names the tensor.
   """
   total = 0
-  for name, tensor in tensors_of(outline):
+  for name, tensor in tensors:
     taken = tensor.numel() * tensor.element_size()
     total += taken
     taken = max(taken, tensor.untyped_storage().nbytes())  # it may be a view
@@ -123,15 +125,3 @@ def is_greedy(file: IO[bytes]) -> bool:
       return True
     end = chunk[-len(_GREEDY) :]
   return False
-
-
-def tensors_of(content: Any) -> Iterator[tuple[str, Any]]:
-  """(network/tensor, tensor) of a release checkpoint, what else it holds."""
-  networks = content.get('models') if isinstance(content, dict) else None
-  if not isinstance(networks, dict):
-    return
-  for section, state in networks.items():
-    if isinstance(state, dict):
-      for name, value in state.items():
-        if hasattr(value, 'untyped_storage'):
-          yield f'{section}/{name}', value

@@ -11,6 +11,7 @@ import os
 import re
 import warnings
 import zipfile
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -82,6 +83,9 @@ def read(path: str) -> Any:
       not PyTorch's, or holds something that could run code or fill the memory.
   """
   source = storage.locate(path)
+  if os.path.isdir(source):
+    kind = file_kinds.describe_folder(os.listdir(source))
+    raise UserError(f'{path} is {kind}')
   storage.require_file(source)
   try:
     with source.open('rb') as file:
@@ -152,10 +156,19 @@ def _refuse_damage(
   )
 
 
-def _outline(torch: Any, file: IO[bytes]) -> Any:
-  """What a file holds, its tensors without their numbers."""
+def _outline(torch: Any, file: IO[bytes]) -> Iterator[tuple[str, Any]]:
+  """(network/tensor, tensor without its numbers) of a release checkpoint."""
   with torch.serialization.skip_data():
-    return _load(torch, file, 'meta')
+    content = _load(torch, file, 'meta')
+  networks = content.get('models') if isinstance(content, dict) else None
+  for network, state in _items(networks):
+    for name, value in _items(state):
+      if isinstance(value, torch.Tensor):
+        yield f'{network}/{name}', value
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+  return value.items() if isinstance(value, dict) else ()
 
 
 def _load(torch: Any, file: IO[bytes], device: str) -> Any:

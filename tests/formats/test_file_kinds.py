@@ -104,3 +104,16 @@ def test_a_text_may_be_cut_within_a_letter():
 )
 def test_a_zip_file_is_called_after_what_is_in_it(names, said):
   assert said in file_kinds.describe_zip(names)
+
+
+@pytest.mark.parametrize(
+  ('names', 'said'),
+  [
+    (['config.json', 'checkpoints', 'log.txt'], 'a run already: it needs no'),
+    (['data.pkl', 'data', 'version'], 'unpacked: give the file that it came'),
+    (['a.txt', 'm_1.pth', 'm_2.pth'], 'a file in it, such as m_2.pth'),
+    ([], 'a folder: name a file'),
+  ],
+)
+def test_a_folder_is_called_after_what_is_in_it(names, said):
+  assert said in file_kinds.describe_folder(names)
