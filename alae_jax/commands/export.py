@@ -27,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-  """`alae export`: writes the file and names it."""
+  """`alae export`: writes the file, names it and says what it lacks."""
   from alae_jax.formats.exporting import export_release
 
-  print(f'wrote {printable(export_release(args.workdir, args.out))}')
+  export = export_release(args.workdir, args.out)
+  print(f'wrote {printable(export.path)}')
+  if export.note:
+    print(export.note)

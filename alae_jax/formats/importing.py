@@ -6,21 +6,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from etils import epath
 from ml_collections import ConfigDict
 
 from alae_jax import config as config_lib
 from alae_jax import sharding, storage
 from alae_jax.config.files import override
 from alae_jax.errors import UserError, printable
+from alae_jax.formats import import_folder
 from alae_jax.formats.release_file import (
   ReleaseCheckpoint,
   read_release_checkpoint,
 )
 from alae_jax.models.networks import build_networks
 from alae_jax.runs import state as state_lib
-from alae_jax.runs.checkpoint import Checkpoints
-from alae_jax.runs.folder import RunFolder, write_config
+from alae_jax.runs.folder import RunFolder
 from alae_jax.runs.optimizer import init_optimizer
 
 # What the tensors or the import itself settle.
@@ -40,7 +39,8 @@ def import_checkpoint(
 
   Args:
     checkpoint: a file, local or remote.
-    workdir: a folder that does not exist or is empty.
+    workdir: a folder that does not exist, is empty, or holds what is left of
+      an import that was killed.
     weights: 'ema' or 'live', what the model uses unless told otherwise.
     overrides: --config.section.field=value.
 
@@ -51,10 +51,10 @@ def import_checkpoint(
     UserError: the checkpoint, the folder or an override can't be used.
   """
   folder = RunFolder(storage.locate(workdir))
-  _check_empty(folder.path)
+  import_folder.require_free(folder)
   release = read_release_checkpoint(checkpoint)
   config = build_config(release.model, weights, overrides)
-  _write(
+  import_folder.write_run(
     folder,
     config,
     build_state(config, release),
@@ -81,6 +81,7 @@ def build_config(
   config.model.update(model)
   config.train.batch_size = 32  # of the published recipes from 128x128 on
   config.train.images = 1_000_000
+  config.train.ema_rampup = 0.0  # the file's EMA is settled and goes on
   config.evaluation.use_ema = weights == 'ema'
   settled = config_lib.flatten(config)
   config = override(config, overrides)
@@ -125,7 +126,7 @@ def _describe(
   if len(release.holds) == 1:
     uses = f'the {release.holds[0]} networks, the only ones in the file'
   return (
-    f'imported {printable(os.path.basename(checkpoint))}: '
+    f'{import_folder.NOTE}{printable(os.path.basename(checkpoint))}: '
     f'{side}x{side}, {model.levels} levels, w of {model.w_dim}; uses '
     f'{uses}'
   )
@@ -133,32 +134,3 @@ def _describe(
 
 def _check_leaf(leaf: jax.Array, wanted: jax.ShapeDtypeStruct) -> None:
   assert (leaf.shape, leaf.dtype) == (wanted.shape, wanted.dtype)
-
-
-def _check_empty(path: epath.Path) -> None:
-  if path.exists() and not path.is_dir():
-    raise UserError(f'workdir {path} is a file: name a folder')
-  storage.require_folder(path)
-  if path.exists() and any(path.iterdir()):
-    raise UserError(f'workdir {path} is not empty: name a new folder')
-
-
-def _write(
-  folder: RunFolder,
-  config: ConfigDict,
-  state: state_lib.TrainState,
-  note: str,
-) -> None:
-  """config.json comes last, and only with it is the folder a run."""
-  _check_empty(folder.path)  # again: reading a checkpoint takes a while
-  checkpoints = Checkpoints(folder.checkpoints)
-  try:
-    checkpoints.save(state, 0)
-    checkpoints.close()
-    storage.append(folder.log, note + '\n')
-    write_config(folder, config)
-  except BaseException:
-    if folder.checkpoints.exists():
-      folder.checkpoints.rmtree()
-    folder.log.unlink(missing_ok=True)
-    raise

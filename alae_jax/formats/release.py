@@ -145,6 +145,12 @@ def to_release(
   return tensors
 
 
+def cut(model: Model, levels: int) -> dict[str, Any]:
+  """The `model` fields of a StyleALAE's lowest levels, as wide as before."""
+  base = _widths(model)[levels - 1]
+  return {**model, 'levels': levels, 'base_channels': base}
+
+
 def layout(model: Model) -> dict[str, Tensor]:
   """Every learned tensor of the release by name."""
   return dict(

@@ -7,16 +7,18 @@ beside the weights are taken in by stand-ins, which forget what they are given.
 """
 
 import io
+import os
 import re
 import warnings
 import zipfile
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
 
 import numpy as np
-from etils import epath
 
 from alae_jax import storage
 from alae_jax.errors import UserError
+from alae_jax.formats import file_kinds, torch_checks
 
 # The restricted unpickler of earlier versions could be made to run code
 # (CVE-2025-32434 and CVE-2026-24747).
@@ -77,25 +79,105 @@ def read(path: str) -> Any:
       before it.
 
   Raises:
-    UserError: PyTorch is missing, or the file is, or it is truncated, not
-      PyTorch's, or holds something that could run code.
+    UserError: PyTorch is missing, or the file is, or it is truncated, damaged,
+      not PyTorch's, or holds something that could run code or fill the memory.
   """
   source = storage.locate(path)
+  if os.path.isdir(source):
+    kind = file_kinds.describe_folder(os.listdir(source))
+    raise UserError(f'{path} is {kind}')
   storage.require_file(source)
-  torch = import_torch()
-  start = b''
   try:
-    with source.open('rb') as file, warnings.catch_warnings():
-      start = file.read(len(_LEGACY_START))
-      file.seek(0)
-      # Of damaged bytes, and of storage classes that have a newer name.
-      warnings.simplefilter('ignore')
-      with torch.serialization.safe_globals(_STAND_INS):
-        return torch.load(file, map_location='cpu', weights_only=True)
+    with source.open('rb') as file:
+      zipped = _is_zipped(path, file)
+      torch = import_torch()
+      size = file.seek(0, os.SEEK_END)
+      try:
+        return _read(torch, path, file, size, zipped)
+      except UserError:
+        raise
+      except Exception as error:  # there is no end to what damaged bytes raise
+        complaint = _complaint(error, zipped)
+        raise UserError(f'{path} {complaint}') from error
   except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
     raise UserError(f'{path}: {error.strerror}') from error
-  except Exception as error:  # there is no end to what damaged bytes raise
-    raise UserError(f'{path} {_complaint(path, start, error)}') from error
+
+
+def _is_zipped(path: str, file: IO[bytes]) -> bool:
+  """In which of its formats PyTorch wrote a file.
+
+  Raises:
+    UserError: in none; says what the file is.
+  """
+  head = file.read(file_kinds.HEAD)
+  if head.startswith(_ZIP_START):
+    return True
+  if head.startswith(_LEGACY_START):
+    return False
+  kind = file_kinds.describe(head)
+  but = f' but {kind}' if kind else ''
+  raise UserError(f'{path} is not a PyTorch checkpoint{but}')
+
+
+def _read(
+  torch: Any, path: str, file: IO[bytes], size: int, zipped: bool
+) -> Any:
+  """Loads a file once it is known to be whole and to fit."""
+  if zipped:
+    archive = torch_checks.open_zip(path, file, size)
+    _refuse_damage(torch, path, file, archive)
+    pickles = next(n for n in archive.namelist() if n.endswith('/data.pkl'))
+    greedy = torch_checks.is_greedy(archive.open(pickles))
+  else:
+    file.seek(0)
+    greedy = torch_checks.is_greedy(file)
+  if greedy:
+    raise UserError(
+      f'{path} asks for a bytearray, which no checkpoint of the release needs: '
+      'it may fill the memory, and is not loaded'
+    )
+  torch_checks.check_sizes(path, _outline(torch, file), size)
+  return _load(torch, file, 'cpu')
+
+
+def _refuse_damage(
+  torch: Any, path: str, file: IO[bytes], archive: zipfile.ZipFile
+) -> None:
+  """Raises UserError where a check sum is wrong, and names the tensor."""
+  entry = torch_checks.damaged_entry(archive)
+  if entry is None:
+    return
+  where = entry.filename
+  if '/data/' in where:
+    tensor = torch_checks.tensor_in(archive, entry, _outline(torch, file))
+    where = f'tensor {tensor}' if tensor else where
+  raise UserError(
+    f'{path} is damaged: the check sum of {where} is wrong: download it again'
+  )
+
+
+def _outline(torch: Any, file: IO[bytes]) -> Iterator[tuple[str, Any]]:
+  """(network/tensor, tensor without its numbers) of a release checkpoint."""
+  with torch.serialization.skip_data():
+    content = _load(torch, file, 'meta')
+  networks = content.get('models') if isinstance(content, dict) else None
+  for network, state in _items(networks):
+    for name, value in _items(state):
+      if isinstance(value, torch.Tensor):
+        yield f'{network}/{name}', value
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+  return value.items() if isinstance(value, dict) else ()
+
+
+def _load(torch: Any, file: IO[bytes], device: str) -> Any:
+  file.seek(0)
+  with warnings.catch_warnings():
+    # Of damaged bytes, and of storage classes that have a newer name.
+    warnings.simplefilter('ignore')
+    with torch.serialization.safe_globals(_STAND_INS):
+      return torch.load(file, map_location=device, weights_only=True)
 
 
 def write(path: str, content: Any) -> None:
@@ -152,7 +234,7 @@ def import_torch() -> Any:
   return torch
 
 
-def _complaint(path: str, start: bytes, error: Exception) -> str:
+def _complaint(error: Exception, zipped: bool) -> str:
   """What is wrong with a file, said after its name.
 
   PyTorch's own message runs over many lines and says how to load the file
@@ -164,22 +246,5 @@ def _complaint(path: str, start: bytes, error: Exception) -> str:
       f'asks for {unknown[1]}, which no checkpoint of the release '
       'needs: it may run code, and is not loaded'
     )
-  if start.startswith(_ZIP_START):
-    return _zip_complaint(path)
-  if start == _LEGACY_START:
-    return 'is truncated, damaged, or holds more than tensors and plain values'
-  return 'is not a PyTorch checkpoint'
-
-
-def _zip_complaint(path: str) -> str:
-  damaged = 'is damaged, or holds more than tensors and plain values'
-  try:
-    with epath.Path(path).open('rb') as file:
-      if not zipfile.is_zipfile(file):
-        return 'is truncated: its end is missing'
-      names = zipfile.ZipFile(file).namelist()
-  except Exception:  # as in `read`
-    return damaged
-  if not any(name.endswith('/data.pkl') for name in names):
-    return 'is a zip file, but not a PyTorch checkpoint'
-  return damaged
+  truncated = '' if zipped else 'truncated, '
+  return f'is {truncated}damaged, or holds more than tensors and plain values'

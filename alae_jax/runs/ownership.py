@@ -79,7 +79,7 @@ class Owner:
       if _lives(owner):
         raise UserError(
           f'workdir {self._folder.path} belongs to {_name(owner)}, which '
-          'trains there: stop that, or name another folder'
+          'writes there: stop that, or name another folder'
         )
       storage.write_whole(self._path, self._content())
     if storage.is_remote(self._path):

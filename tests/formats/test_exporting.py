@@ -1,9 +1,76 @@
-"""What `alae export` refuses before it loads a model."""
+"""What `alae export` writes of a run that still grows, and what it refuses."""
 
+import jax
+import numpy as np
 import pytest
 
+import alae_jax
 from alae_jax import cli
 from alae_jax.formats import exporting
+from alae_jax.inference import loading
+from alae_jax.inference.model import Model
+from tests.support import example_runs
+from tests.support.verbs import alae, refused
+
+# Of a run of 4 levels, 4x4 to 32x32, with 160 images a level, of which the
+# first 80 fade it in: images seen, the level written, what is said of it.
+STAGES = {
+  'nothing below': (192, 1, '8x8, not 32x32; 8x8 has faded in by 34% and is w'),
+  'second level': (320, 1, '8x8, not 32x32\n'),
+  'fade begun': (352, 1, '8x8, not 32x32; 16x16 has faded in by 34% and is le'),
+  'half faded in': (368, 2, '16x16, not 32x32; 16x16 has faded in by 65% and'),
+  'last level fades': (528, 3, '\n32x32 has faded in by 65% and is written as'),
+  'last level': (640, 3, 'model.pth\n'),
+}
+
+
+def growing_run(workdir, images_seen):
+  """A run whose newest checkpoint is of a level of its schedule."""
+  config = example_runs.make_style_config(levels=4, channels=1)
+  config.growth.images_per_level = 160
+  config.growth.batch_sizes = (16,)
+  config.train.images = 640
+  return example_runs.write_run(workdir, config, images_seen)
+
+
+@pytest.mark.parametrize('stage', STAGES)
+def test_the_trained_levels_are_exported(tmp_path, capsys, stage):
+  pytest.importorskip('torch')
+  images_seen, level, said = STAGES[stage]
+  workdir = growing_run(tmp_path / 'run', images_seen)
+  alae('export', workdir, '--format', 'release', '--out', tmp_path / 'out')
+  assert said in capsys.readouterr().out
+  back = str(tmp_path / 'back')
+  alae('import', tmp_path / 'out' / 'model.pth', '--workdir', back)
+  imported = alae_jax.load(back)
+  assert (imported.level, imported.blend) == (level, 1.0)
+  assert imported.resolution == 4 << level
+  assert imported.config.model.levels == level + 1
+  assert imported.config.model.base_channels == min(8, 4 << 3 - level)
+  stored = loading.load_state(workdir)
+  was = Model(
+    stored.config,
+    stored.networks,
+    stored.state.ema,
+    stored.state.mean_w,
+    level,
+    1.0,
+  )
+  np.testing.assert_array_equal(imported.mean_w, was.mean_w[: 2 * level + 2])
+  w = was.map(jax.random.normal(jax.random.key(0), (2, 4)))
+  images = was.decode(w)
+  np.testing.assert_allclose(imported.decode(w), images, rtol=0, atol=1e-5)
+  np.testing.assert_allclose(
+    imported.encode(images), was.encode(images), rtol=1e-4, atol=1e-4
+  )
+
+
+def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
+  workdir = growing_run(tmp_path / 'run', 160)
+  out = tmp_path / 'out'
+  said = refused(capsys, 'export', workdir, '--format', 'release', '--out', out)
+  assert 'has only trained 4x4' in said
+  assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -27,3 +94,21 @@ def test_nothing_is_loaded_where_nothing_can_be_written(
     cli.main(['export', 'a_run', '--format', 'release', '--out', str(out)]) == 2
   )
   assert capsys.readouterr().err == f'alae: {said.format(out=out)}\n'
+
+
+@pytest.mark.parametrize('out', ['checkpoints', 'checkpoints/16/new', 'link/x'])
+def test_nothing_is_put_among_the_checkpoints(tmp_path, capsys, out):
+  run = tmp_path / 'run'
+  (run / 'checkpoints' / '16').mkdir(parents=True)
+  (run / 'link').symlink_to('checkpoints')
+  said = refused(
+    capsys, 'export', run, '--format', 'release', '--out', run / out
+  )
+  assert f'--out {run / out} is among the checkpoints' in said
+
+
+def test_a_file_beside_the_checkpoints_does_no_harm(tmp_path):
+  pytest.importorskip('torch')
+  workdir = growing_run(tmp_path / 'run', 640)
+  alae('export', workdir, '--format', 'release', '--out', workdir)
+  assert alae_jax.load(workdir).resolution == 32

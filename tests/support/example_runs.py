@@ -61,12 +61,12 @@ def style_model():
   return Model(config, build_networks(config), state.ema, state.mean_w)
 
 
-def write_run(workdir, config):
-  """Writes a run folder with one checkpoint of random weights."""
+def write_run(workdir, config, images_seen=None):
+  """Writes a run folder with one checkpoint of random weights, the first."""
   folder = RunFolder(epath.Path(workdir))
   write_config(folder, config)
   checkpoints = Checkpoints(folder.checkpoints)
-  checkpoints.save(make_state(config), config.train.batch_size)
+  checkpoints.save(make_state(config), images_seen or config.train.batch_size)
   checkpoints.close()
   return str(workdir)
 
