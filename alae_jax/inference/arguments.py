@@ -1,5 +1,6 @@
 """What a user passes to a Model in Python, checked: one clear error each."""
 
+import math
 import operator
 from typing import Any
 
@@ -58,6 +59,22 @@ def whole_number(name: str, value: Any, most: int | None = None) -> int:
   return number
 
 
+def finite(name: str, value: Any) -> float:
+  """A number as it is.
+
+  Raises:
+    ValueError: it is none, or not finite.
+  """
+  refuse_traced(name, value)
+  try:
+    number = float(value) if math.isfinite(value) else None
+  except TypeError:
+    number = None
+  if number is None:
+    raise ValueError(f'{name} is {value!r}: it must be a finite number')
+  return number
+
+
 def pixels(images: Any) -> np.ndarray:
   """Images of any shape: uint8, or float32 in about [-1, 1].
 
@@ -81,12 +98,16 @@ def pixels(images: Any) -> np.ndarray:
 
 
 def latents(name: str, x: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-  """The same as float32, if it has this shape and is finite.
+  """The same as float32, if it is of this shape, real and finite.
 
   Raises:
-    ValueError: it has not, or is not.
+    ValueError: it is not.
   """
-  x = fetch(name, x).astype(np.float32)
+  x = fetch(name, x)
+  real = jnp.issubdtype(x.dtype, jnp.number) and not np.iscomplexobj(x)
+  if not real:
+    raise ValueError(f'{name} are {x.dtype}: give real numbers')
+  x = x.astype(np.float32)
   check_shape(name, x, shape)
   if not np.isfinite(x).all():
     raise ValueError(f'{name} have values that are not finite')

@@ -1,7 +1,6 @@
 """A trained model in a user's hands: encode, decode, generate, reconstruct."""
 
 import functools
-import math
 from collections.abc import Callable
 
 import jax
@@ -222,9 +221,7 @@ class Model:
     Raises:
       ValueError: psi is not finite, or there is no such layer.
     """
-    arguments.refuse_traced('truncation_psi', psi)
-    if not math.isfinite(psi):
-      raise ValueError(f'truncation_psi is {psi}: it must be finite')
+    psi = arguments.finite('truncation_psi', psi)
     cutoff = (
       self.layers
       if cutoff is None

@@ -132,10 +132,12 @@ def image_keys(key: jax.Array, n: int) -> jax.Array:
     n: how many.
 
   Raises:
-    ValueError: there are neither one nor n keys.
+    ValueError: there are neither one nor n keys, or it is a bare number.
   """
   key = jnp.asarray(key)
   if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+    if key.ndim == 0:
+      raise ValueError(f'key is {key}: make one with jax.random.key({key})')
     key = jax.random.wrap_key_data(key)
   if key.ndim == 0:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))

@@ -40,6 +40,7 @@ def save_images(images: ArrayLike, path: epath.PathLike) -> None:
   pixels = pixels.reshape(-1, *shape[-3:])
   if pixels.dtype != 'uint8':
     pixels = to_uint8(pixels)
+  storage.require_folder(file.parent)
   file.parent.mkdir(parents=True, exist_ok=True)
   if len(pixels) == 1:
     pictures.write_png(file, pixels[0])

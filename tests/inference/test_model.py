@@ -106,12 +106,19 @@ def test_latents_that_are_not_finite_are_refused(model):
     model.map(np.full((1, 4), np.inf))
 
 
+@pytest.mark.parametrize('w', [np.ones((1, 6)) * 1j, 'w', [[None] * 6]])
+def test_latents_that_are_no_real_numbers_are_refused(model, w):
+  with pytest.raises(ValueError, match=r'w are .*: give real numbers'):
+    model.decode(w)
+
+
 def test_what_g_overshoots_is_encoded(model):
   assert model.encode(np.full((1, 8, 8, 1), 1.9)).shape == (1, 6)
 
 
 @pytest.mark.parametrize(
-  ('psi', 'cutoff'), [(np.nan, None), (0.5, 2), (0.5, -1)]
+  ('psi', 'cutoff'),
+  [(np.nan, None), ('1', None), ([1], None), (0.5, 2), (0.5, -1), (0.5, 0.5)],
 )
 def test_wrong_truncation_is_refused(model, psi, cutoff):
   with pytest.raises(ValueError, match='truncation_'):
@@ -123,6 +130,8 @@ def test_keys_must_be_one_or_one_for_each(model):
   assert model.decode(np.zeros((3, 6)), keys).shape == (3, 8, 8, 1)
   with pytest.raises(ValueError, match=r'keys have shape \[3\]'):
     model.decode(np.zeros((2, 6)), keys)
+  with pytest.raises(ValueError, match=r'make one with jax\.random\.key\(3\)'):
+    model.generate(3, 2)
   old = image_keys(jax.random.PRNGKey(3), 2)
   assert (old == image_keys(jax.random.key(3), 2)).all()
 

@@ -5,6 +5,7 @@ import pytest
 from jax import numpy as jnp
 
 import alae_jax
+from alae_jax.errors import UserError
 from tests.support.verbs import names, pixels
 
 
@@ -48,6 +49,12 @@ def test_what_is_no_picture_is_refused(tmp_path, images, name, said):
   with pytest.raises(ValueError, match=said):
     alae_jax.save_images(images, tmp_path / 'new' / name)
   assert not names(tmp_path)
+
+
+def test_a_file_in_the_way_is_told(tmp_path):
+  (tmp_path / 'file').touch()
+  with pytest.raises(UserError, match='file'):
+    alae_jax.save_images(np.zeros((8, 8, 1)), tmp_path / 'file' / 'x.png')
 
 
 def test_the_package_lists_what_it_has():
