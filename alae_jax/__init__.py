@@ -27,17 +27,26 @@ the MNIST table                metrics.probe.probe
 =============================  =========================================
 """
 
+import importlib
+
 __version__ = '0.1.0'
 
 
+# Imported when first asked for: jax takes a second.
+_LATER = {
+  'Model': 'alae_jax.inference.model',
+  'load': 'alae_jax.inference.loading',
+  'save_images': 'alae_jax.inference.saving',
+}
+
+
 def __getattr__(name: str):
-  """`load` and `Model`, imported when first asked for: jax takes a second."""
-  if name == 'load':
-    from alae_jax.inference.loading import load
-
-    return load
-  if name == 'Model':
-    from alae_jax.inference.model import Model
-
-    return Model
+  """`load`, `Model` and `save_images`."""
+  if name in _LATER:
+    return getattr(importlib.import_module(_LATER[name]), name)
   raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+  """With what is imported later, for a shell's completion."""
+  return sorted([*globals(), *_LATER])

@@ -10,6 +10,7 @@ from etils import epath
 from alae_jax.commands import options
 from alae_jax.errors import UserError, tell
 from alae_jax.inference import pictures
+from alae_jax.inference.sheets import Sheet
 
 if TYPE_CHECKING:
   from alae_jax.inference.model import Model
@@ -85,18 +86,17 @@ def check_images(count: int) -> None:
     )
 
 
-def check_picture(model: 'Model', count: int, columns: int) -> None:
-  """Refuses a picture that viewers don't open, see `pictures.grid`.
+def check_picture(model: 'Model', count: int, sheet: Sheet) -> None:
+  """Refuses a sheet of so many images that viewers don't open.
 
   Raises:
     UserError: says how many pixels it would have.
   """
   check_images(count)
-  cells = math.ceil(count / columns) * columns
-  pixels = cells * pictures.cell_side(model.resolution) ** 2
+  pixels = math.prod(sheet.layout(count, model.resolution).shape)
   if pixels > MOST_PIXELS:
     raise UserError(
-      f'a picture of {cells:,} images would have {pixels:,} pixels, and '
+      f'a picture of {count:,} images would have {pixels:,} pixels, and '
       f'viewers open {MOST_PIXELS:,}: ask for fewer'
     )
 

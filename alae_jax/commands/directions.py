@@ -11,6 +11,7 @@ from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError, tell
 from alae_jax.inference.choices import EVERY_LAYER
+from alae_jax.inference.sheets import Sheet
 
 if TYPE_CHECKING:
   from alae_jax.inference.directions import Found
@@ -94,10 +95,16 @@ def run(args: argparse.Namespace) -> None:
   _tell_of_few(found)
   output.claim(map(_file, found))
   shown = len(found) * len(points) * len(_STEPS)
-  checks.check_picture(loaded.model, shown, len(_STEPS))
+  labels = points_lib.labels_of(points)
+  sheet = Sheet(
+    len(_STEPS),
+    rows=[(name, label) for name in found for label in labels],
+    heads=points_lib.step_labels(_STEPS),
+  )
+  checks.check_picture(loaded.model, shown, sheet)
   starts = points_lib.locate(loaded.model, points, args)
-  sheet = _sheet(loaded.model, found, starts, bounds, args.noise)
-  output.write_grid('directions.png', sheet, len(_STEPS))
+  images = _draw(loaded.model, found, starts, bounds, args.noise)
+  output.write_sheet('directions.png', images, sheet)
   for name, (direction, facts) in found.items():
     output.write_array(_file(name), direction)
     print(
@@ -187,7 +194,7 @@ def _labels_of_dataset(
     raise UserError(f'{error}: give --labels FILE.csv') from error
 
 
-def _sheet(
+def _draw(
   model: 'Model',
   found: 'Found',
   starts: 'Points',

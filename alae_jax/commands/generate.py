@@ -10,6 +10,7 @@ import numpy as np
 from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
+from alae_jax.inference.sheets import Sheet
 
 if TYPE_CHECKING:
   from alae_jax.inference.model import Model
@@ -58,9 +59,10 @@ def run(args: argparse.Namespace) -> None:
   if args.grid:
     columns = args.columns or math.ceil(math.sqrt(len(args.seeds)))
     columns = min(columns, len(args.seeds))
-    checks.check_picture(loaded.model, len(args.seeds), columns)
+    sheet = Sheet(columns, captions=points_lib.labels_of(args.seeds))
+    checks.check_picture(loaded.model, len(args.seeds), sheet)
     images = _draw(loaded.model, args.seeds, args)
-    output.write_grid('grid.png', images, columns)
+    output.write_sheet('grid.png', images, sheet)
   else:
     for first in range(0, len(files), _AT_ONCE):
       some = slice(first, first + _AT_ONCE)

@@ -1,11 +1,16 @@
 """`alae interpolate`: from one image or seed to the next."""
 
 import argparse
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
 
 from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError
+from alae_jax.inference.sheets import Sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +45,10 @@ def run(args: argparse.Namespace) -> None:
   output.claim([f'interpolate.{kind}' for kind in args.format])
   output.claim(points_lib.originals_of(points))
   loaded = points_lib.open_run(args)
+  labels = points_lib.labels_of(points)
+  sheet = _sheet(labels, args.steps)
   if 'png' in args.format:
-    checks.check_picture(loaded.model, count, args.steps)
+    checks.check_picture(loaded.model, count, sheet)
   checks.check_frames(loaded.model, count)
   ends = points_lib.locate(loaded.model, points, args)
   images = latents.draw(
@@ -51,7 +58,16 @@ def run(args: argparse.Namespace) -> None:
     ends.noise_keys[:1],
   )
   if 'png' in args.format:
-    output.write_grid('interpolate.png', images, args.steps)
+    output.write_sheet('interpolate.png', images, sheet)
   output.write_films('interpolate', list(pictures.enlarge(images)))
-  points_lib.write_originals(output, loaded.model, ends, args.noise)
+  points_lib.write_originals(output, loaded.model, ends, labels, args.noise)
   output.finish(loaded, points=ends.names)
+
+
+def _sheet(labels: Sequence[str], steps: int) -> Sheet:
+  """A row from each point to the next."""
+  return Sheet(
+    steps,
+    rows=[(start, f'to {end}') for start, end in itertools.pairwise(labels)],
+    heads=[f't = {t:.3g}' for t in np.linspace(0, 1, steps)],
+  )

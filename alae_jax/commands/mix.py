@@ -6,6 +6,7 @@ from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.inference.choices import Layers, groups_of
+from alae_jax.inference.sheets import Sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,12 +48,18 @@ def run(args: argparse.Namespace) -> None:
   sources = points_lib.parse_points(args.sources)
   destinations = points_lib.parse_points(args.destinations)
   checks.check_truncation(args, sources + destinations)
-  count = (len(sources) + 1) * (len(destinations) + 1)
+  columns, rows = map(points_lib.labels_of, (sources, destinations))
+  count = (len(columns) + 1) * (len(rows) + 1)
+  sheet = Sheet(
+    len(columns) + 1,
+    rows=[(name,) for name in ['', *rows]],
+    heads=['', *columns],
+  )
   checks.check_images(count)
   output = Output(args)
   loaded = points_lib.open_run(args)
   editing.check_mixable(loaded.model)
-  checks.check_picture(loaded.model, count, len(sources) + 1)
+  checks.check_picture(loaded.model, count, sheet)
   groups = args.layers or groups_of(loaded.model)
   bounds = [group.within(loaded.model) for group in groups]
   output.claim(map(_file, groups))
@@ -61,22 +68,21 @@ def run(args: argparse.Namespace) -> None:
   heads = latents.draw(
     loaded.model, points.styles, args.noise, points.noise_keys
   )
-  columns = len(sources)
   for group, (first, end) in zip(groups, bounds, strict=True):
     styles = editing.mixtures(
-      points.styles[:columns], points.styles[columns:], first, end
+      points.styles[: len(sources)], points.styles[len(sources) :], first, end
     )
     cells = latents.draw(
-      loaded.model, styles, args.noise, points.noise_keys[columns:]
+      loaded.model, styles, args.noise, points.noise_keys[len(sources) :]
     )
-    output.write_grid(
-      _file(group), pictures.mixing_table(heads, cells, columns), columns + 1
-    )
-  points_lib.write_originals(output, loaded.model, points, args.noise)
+    table = pictures.mixing_table(heads, cells, len(sources))
+    output.write_sheet(_file(group), table, sheet)
+  labels = columns + rows
+  points_lib.write_originals(output, loaded.model, points, labels, args.noise)
   output.finish(
     loaded,
-    columns=points.names[:columns],
-    rows=points.names[columns:],
+    columns=points.names[: len(sources)],
+    rows=points.names[len(sources) :],
     layers={
       group.name: [first, end - 1]
       for group, (first, end) in zip(groups, bounds, strict=True)

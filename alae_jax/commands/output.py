@@ -13,6 +13,7 @@ import numpy as np
 from alae_jax import __version__, storage
 from alae_jax.errors import UserError, printable
 from alae_jax.inference import pictures, video
+from alae_jax.inference.sheets import Sheet
 
 if TYPE_CHECKING:
   from alae_jax.inference.loading import LoadedRun
@@ -63,9 +64,9 @@ class Output:
     pictures.write_png(self._folder / name, image)
     self._files.append(name)
 
-  def write_grid(self, name: str, images: np.ndarray, columns: int) -> None:
+  def write_sheet(self, name: str, images: np.ndarray, sheet: Sheet) -> None:
     """Writes uint8 [N, H, W, C] as one PNG, small images enlarged."""
-    self.write_image(name, pictures.grid(pictures.enlarge(images), columns))
+    self.write_image(name, sheet.draw(images))
 
   def write_films(self, stem: str, frames: Sequence[np.ndarray]) -> None:
     """Writes grids uint8 [H, W, C] as the films that --format asks for."""

@@ -1,7 +1,7 @@
 """What the verbs on images share: their run, their points, their originals."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from alae_jax import progress
 from alae_jax.commands import checks, options
 from alae_jax.commands.output import Output
 from alae_jax.errors import UserError, printable
+from alae_jax.inference.sheets import Sheet
 
 if TYPE_CHECKING:
   from alae_jax.inference.latents import Points
@@ -53,6 +54,19 @@ def parse_points(words: Sequence[str]) -> list[int | epath.Path]:
   return points
 
 
+def labels_of(points: Sequence[int | epath.Path]) -> list[str]:
+  """What a sheet calls each point: its seed, or the file without its folder."""
+  return [
+    f'seed {point}' if isinstance(point, int) else point.name
+    for point in points
+  ]
+
+
+def step_labels(steps: Iterable[float]) -> list[str]:
+  """What a sheet calls steps along a direction: -1.5, 0, +1.5."""
+  return [f'{step:+.3g}' if step else '0' for step in steps]
+
+
 def originals_of(points: Sequence[int | epath.Path]) -> list[str]:
   """The file that `write_originals` will write, where a point is an image."""
   pictured = any(not isinstance(point, int) for point in points)
@@ -60,9 +74,21 @@ def originals_of(points: Sequence[int | epath.Path]) -> list[str]:
 
 
 def write_originals(
-  output: Output, model: 'Model', points: 'Points', noise: str
+  output: Output,
+  model: 'Model',
+  points: 'Points',
+  labels: Sequence[str],
+  noise: str,
 ) -> None:
-  """Writes originals.png: the images given, and beside each what G makes."""
+  """Writes originals.png: the images given, and beside each what G makes.
+
+  Args:
+    output: to write it to.
+    model: whose G draws.
+    points: those that come from images are shown, if there are any.
+    labels: of all points, see `labels_of`.
+    noise: one of choices.NOISES.
+  """
   from alae_jax.inference import pictures
   from alae_jax.inference.latents import draw
 
@@ -70,8 +96,20 @@ def write_originals(
     return
   rows = np.asarray(points.pictured)
   results = draw(model, points.styles[rows], noise, points.noise_keys[rows])
-  output.write_grid(
-    'originals.png', pictures.beside(points.originals, results), 2
+  output.write_sheet(
+    'originals.png',
+    pictures.beside(points.originals, results),
+    pairs([labels[row] for row in points.pictured], 1),
+  )
+
+
+def pairs(labels: Sequence[str], columns: int) -> Sheet:
+  """A sheet of originals and results, side by side, so many pairs in a row."""
+  return Sheet(
+    2 * columns,
+    together=2,
+    heads=['original', 'result'] * columns,
+    captions=labels,
   )
 
 

@@ -15,7 +15,7 @@ from alae_jax.errors import printable
 from alae_jax.inference import pictures
 
 _PAIRS_IN_A_SHEET = 64
-_COLUMNS = 8
+_PAIRS_IN_A_ROW = 4
 _LONGEST_STEM = 240  # bytes; a number and an ending follow
 
 
@@ -57,7 +57,14 @@ def run(args: argparse.Namespace) -> None:
     results, measured = reconstruct(
       loaded.model, originals, args.noise, range(len(files))[page]
     )
-    _write(output, sheet, names[page], originals, results)
+    for name, result in zip(names[page], results, strict=True):
+      output.write_image(name, result)
+    labels = points_lib.labels_of(files[page])
+    output.write_sheet(
+      sheet,
+      pictures.beside(originals, results),
+      points_lib.pairs(labels, min(_PAIRS_IN_A_ROW, len(labels))),
+    )
     numbers.append(measured)
   table = np.concatenate(numbers)
   print(describe([printable(str(path)) for path in files], table))
@@ -103,20 +110,6 @@ def describe(names: Sequence[str], numbers: np.ndarray) -> str:
       f'  {similarity:>6.3f}'
     )
   return '\n'.join(lines)
-
-
-def _write(
-  output: Output,
-  sheet: str,
-  names: Sequence[str],
-  originals: np.ndarray,
-  results: np.ndarray,
-) -> None:
-  """Each result in a file, and all to the right of their originals."""
-  for name, result in zip(names, results, strict=True):
-    output.write_image(name, result)
-  pairs = pictures.beside(originals, results)
-  output.write_grid(sheet, pairs, min(_COLUMNS, len(pairs)))
 
 
 def _named(row: np.ndarray) -> dict[str, float]:

@@ -9,6 +9,7 @@ from alae_jax.commands import checks, options
 from alae_jax.commands import points as points_lib
 from alae_jax.commands.output import Output
 from alae_jax.inference.choices import EVERY_LAYER
+from alae_jax.inference.sheets import Sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,14 +65,20 @@ def run(args: argparse.Namespace) -> None:
   output.claim([f'traverse.{kind}' for kind in args.format])
   output.claim(points_lib.originals_of(points))
   loaded = points_lib.open_run(args)
+  low, high = args.range
+  steps = np.linspace(low, high, args.steps, dtype=np.float32)
+  labels = points_lib.labels_of(points)
+  sheet = Sheet(
+    args.steps,
+    rows=[(label,) for label in labels],
+    heads=points_lib.step_labels(steps),
+  )
   if 'png' in args.format:
-    checks.check_picture(loaded.model, count, args.steps)
+    checks.check_picture(loaded.model, count, sheet)
   checks.check_frames(loaded.model, args.steps, len(points))
   direction = read_direction(args.direction, loaded.model)
   first, end = args.layers.within(loaded.model)
   starts = points_lib.locate(loaded.model, points, args)
-  low, high = args.range
-  steps = np.linspace(low, high, args.steps, dtype=np.float32)
   images = latents.draw(
     loaded.model,
     moved(starts.styles, direction, steps, first, end),
@@ -79,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
     starts.noise_keys,
   )
   if 'png' in args.format:
-    output.write_grid('traverse.png', images, args.steps)
+    output.write_sheet('traverse.png', images, sheet)
   output.write_films('traverse', pictures.frames(images, args.steps))
-  points_lib.write_originals(output, loaded.model, starts, args.noise)
+  points_lib.write_originals(output, loaded.model, starts, labels, args.noise)
   output.finish(loaded, rows=starts.names, columns=steps.tolist())

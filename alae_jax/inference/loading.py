@@ -102,6 +102,8 @@ def model_of(
     state.mean_w,
     segment.level,
     segment.blend(images_seen),
+    images_seen=images_seen,
+    weights=weights,
   )
 
 

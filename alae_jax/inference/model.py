@@ -1,7 +1,6 @@
 """A trained model in a user's hands: encode, decode, generate, reconstruct."""
 
 import functools
-import math
 from collections.abc import Callable
 
 import jax
@@ -12,18 +11,16 @@ from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from alae_jax import sharding
+from alae_jax.inference import arguments, pure
 from alae_jax.inference.batching import in_pieces
 from alae_jax.models import styles as styles_lib
-from alae_jax.models.networks import Networks, Params, Stage
+from alae_jax.models.networks import Networks, Params
 from alae_jax.ops.pixels import to_float
 
 # In one call of a network, on each device; what is more is split.
 _PIXELS_AT_ONCE = 2**20
 _IMAGES_AT_ONCE = 1024
 _LATENTS_AT_ONCE = 8192
-
-# G's images overshoot [-1, 1], and E takes them; this is bytes made float.
-_FARTHEST_PIXEL = 10.0
 
 
 class Model:
@@ -40,6 +37,9 @@ class Model:
     mean_w: [layers, w_dim], the centre that truncation draws w to.
     level: index of the resolution that the model works at.
     blend: how far that level has faded in.
+    images_seen: of the checkpoint, where it comes from one.
+    weights: 'ema' or 'live', likewise.
+    pure: the networks as pure functions of parameters, for jit, grad and vmap.
   """
 
   def __init__(
@@ -51,6 +51,8 @@ class Model:
     level: int | None = None,
     blend: float = 1.0,
     mesh: Mesh | None = None,
+    images_seen: int | None = None,
+    weights: str | None = None,
   ):
     self._mesh = mesh or sharding.local_mesh()
     self.config = config
@@ -58,7 +60,27 @@ class Model:
     self.mean_w = sharding.localize(mean_w, self._mesh)
     self.level = networks.levels - 1 if level is None else level
     self.blend = blend
+    self.images_seen = images_seen
+    self.weights = weights
+    self.pure = pure.pure_functions(networks, self.level, blend)
     self._networks = networks
+
+  def __repr__(self) -> str:
+    side, colours = self.resolution, 'grey' if self.channels == 1 else 'RGB'
+    level = f'level {self.level + 1} of {self._networks.levels}'
+    grown = self.active_layers == self.layers and self.blend == 1
+    size = sum(leaf.size for leaf in jax.tree.leaves(self.params))
+    facts = [
+      self.config.model.kind,
+      f'{side}x{side} {colours}',
+      '' if grown else f'{level}, {self.blend:.0%} faded in',
+      f'z_dim {self.z_dim}, w_dim {self.w_dim}',
+      f'layers of styles {self.layers}',
+      f'{size:,} parameters',
+      '' if self.images_seen is None else f'{self.images_seen:,} images seen',
+      f'{self.weights} weights' if self.weights else '',
+    ]
+    return f'<alae_jax.Model: {", ".join(filter(None, facts))}>'
 
   @property
   def resolution(self) -> int:
@@ -102,7 +124,7 @@ class Model:
 
   def map(self, z: ArrayLike) -> np.ndarray:
     """F: z [N, z_dim] -> w [N, w_dim]."""
-    z = _checked_latents('z', z, (None, self.z_dim))
+    z = arguments.latents('z', z, (None, self.z_dim))
     return self._in_pieces(_map, z, at_once=_LATENTS_AT_ONCE)
 
   def encode(self, images: ArrayLike) -> np.ndarray:
@@ -137,7 +159,8 @@ class Model:
     styles = self.broadcast(w)
     if key is None:
       return self._in_pieces(_decode, styles)
-    return self._in_pieces(_decode, styles, image_keys(key, len(styles)))
+    arguments.refuse_traced('key', key)
+    return self._in_pieces(_decode, styles, pure.image_keys(key, len(styles)))
 
   def generate(
     self,
@@ -152,12 +175,18 @@ class Model:
       key: of latents and noise: one, or n of them, one for each image.
       n: how many.
       truncation_psi: 1 is the learned distribution, 0 the mean image.
-      truncation_cutoff: only layers below it are truncated; None for all.
+      truncation_cutoff: only layers below it are truncated, of those that the
+        model has grown to; None for all.
 
     Returns:
       [n, H, W, C], float32, about [-1, 1].
+
+    Raises:
+      ValueError: n or the cutoff is no such number, or psi is not finite.
     """
-    z, noise_keys = self.draw_latents(image_keys(key, n))
+    arguments.refuse_traced('key', key)
+    keys = pure.image_keys(key, arguments.whole_number('n', n))
+    z, noise_keys = self.draw_latents(keys)
     styles = self.truncate(self.map(z), truncation_psi, truncation_cutoff)
     return self.decode(styles, noise_keys)
 
@@ -169,10 +198,10 @@ class Model:
 
   def broadcast(self, w: ArrayLike) -> np.ndarray:
     """One w, or one for each layer -> [N, layers, w_dim], checked."""
-    w = np.asarray(w)
+    w = arguments.fetch('w', w)
     if w.ndim == 3:
-      return _checked_latents('w', w, (None, self.layers, self.w_dim))
-    w = _checked_latents('w', w, (None, self.w_dim))
+      return arguments.latents('w', w, (None, self.layers, self.w_dim))
+    w = arguments.latents('w', w, (None, self.w_dim))
     return np.repeat(w[:, None], self.layers, axis=1)
 
   def truncate(
@@ -183,7 +212,8 @@ class Model:
     Args:
       w: [N, w_dim] or [N, layers, w_dim].
       psi: 1 leaves w as it is, 0 gives the mean.
-      cutoff: only layers below it; None for every layer.
+      cutoff: only layers below it, of those that the model has grown to; None
+        for every layer.
 
     Returns:
       [N, layers, w_dim].
@@ -191,13 +221,14 @@ class Model:
     Raises:
       ValueError: psi is not finite, or there is no such layer.
     """
-    cutoff = self.layers if cutoff is None else cutoff
-    if not math.isfinite(psi):
-      raise ValueError(f'truncation_psi is {psi}: it must be finite')
-    if not 0 <= cutoff <= self.layers:
-      raise ValueError(
-        f'truncation_cutoff is {cutoff}: the model has {self.layers} layers'
+    psi = arguments.finite('truncation_psi', psi)
+    cutoff = (
+      self.layers
+      if cutoff is None
+      else arguments.whole_number(
+        'truncation_cutoff', cutoff, self.active_layers
       )
+    )
     return np.asarray(
       styles_lib.truncate(
         jnp.asarray(self.broadcast(w)), self.mean_w, psi, cutoff
@@ -227,22 +258,10 @@ class Model:
 
   def _checked_images(self, images) -> np.ndarray:
     """uint8, or float32 in about [-1, 1]; a ValueError says what is off."""
-    images = np.asarray(images)
+    images = arguments.fetch('images', images)
     side = self.resolution
-    _check_shape('images', images, (None, side, side, self.channels))
-    if images.dtype == np.uint8:
-      return images
-    if not jnp.issubdtype(images.dtype, jnp.floating):
-      raise ValueError(
-        f'images are {images.dtype}: give uint8 in [0, 255] or float in [-1, 1]'
-      )
-    images = images.astype(np.float32)
-    if images.size and not np.abs(images).max() <= _FARTHEST_PIXEL:
-      raise ValueError(
-        f'float images reach from {images.min():.4g} to {images.max():.4g}: '
-        'they must be in [-1, 1]'
-      )
-    return images
+    arguments.check_shape('images', images, (None, side, side, self.channels))
+    return arguments.pixels(images)
 
   def _in_pieces(
     self, function: Callable, *batched, at_once: int | None = None
@@ -264,83 +283,15 @@ class Model:
     return max(1, min(_IMAGES_AT_ONCE, _PIXELS_AT_ONCE // self.resolution**2))
 
 
-def image_keys(key: jax.Array, n: int) -> jax.Array:
-  """A key for each of n images; the first m of n are those of m.
-
-  Args:
-    key: one, or n of them, which pass; new-style or old (`PRNGKey`).
-    n: how many.
-
-  Raises:
-    ValueError: there are neither one nor n keys.
-  """
-  key = jnp.asarray(key)
-  if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-    key = jax.random.wrap_key_data(key)
-  if key.ndim == 0:
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))
-  if key.shape != (n,):
-    raise ValueError(
-      f'keys have shape {list(key.shape)}: give one, or one '
-      f'for each of {n} images'
-    )
-  return key
-
-
 # One compiled function per network, level and shape, whichever Model calls it.
 _compiled = functools.partial(jax.jit, static_argnums=(0, 1))
 
-
-@_compiled
-def _map(networks, level, params, blend, z):
-  return networks.map(params, z)
-
-
-@_compiled
-def _encode(networks, level, params, blend, images):
-  return networks.encode(params, to_float(images), Stage(level, blend))
-
-
-@_compiled
-def _decode(networks, level, params, blend, styles, keys=None):
-  noise = None if keys is None else _noise_of_each(networks, level, keys)
-  return networks.decode(params, styles, Stage(level, blend), noise)
-
-
-@_compiled
-def _score(networks, level, params, blend, w):
-  return networks.score(params, w)
+_map = _compiled(pure.apply_f)
+_encode = _compiled(pure.apply_e)
+_decode = _compiled(pure.apply_g)
+_score = _compiled(pure.apply_d)
 
 
 @functools.partial(_compiled, static_argnames='name')
 def _features(networks, level, params, blend, images, name):
   return networks.features(params, to_float(images), name)
-
-
-def _noise_of_each(networks, level, keys):
-  """Planes [N, S, S, 1] of every layer, each image's from its own key."""
-  planes = jax.vmap(lambda key: networks.draw_noise(key, 1, level))(keys)
-  return jax.tree.map(lambda plane: plane[:, 0], planes)
-
-
-def _checked_latents(name: str, x, shape: tuple[int | None, ...]) -> np.ndarray:
-  """The same as float32, if it has this shape and is finite."""
-  x = np.asarray(x, np.float32)
-  _check_shape(name, x, shape)
-  if not np.isfinite(x).all():
-    raise ValueError(f'{name} have values that are not finite')
-  return x
-
-
-def _check_shape(
-  name: str, x: np.ndarray, shape: tuple[int | None, ...]
-) -> None:
-  """Refuses another shape; None stands for any size."""
-  fits = len(x.shape) == len(shape) and all(
-    want in (None, have) for want, have in zip(shape, x.shape, strict=True)
-  )
-  if not fits:
-    wanted = ', '.join('N' if side is None else str(side) for side in shape)
-    raise ValueError(
-      f'{name} have shape {list(x.shape)}: it must be [{wanted}]'
-    )

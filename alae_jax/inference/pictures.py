@@ -1,4 +1,4 @@
-"""Grids of images: what a run looks like."""
+"""Images as pictures: grids of them, and PNG files."""
 
 import io
 
@@ -7,39 +7,37 @@ from etils import epath
 from PIL import Image
 
 from alae_jax import storage
+from alae_jax.inference.layout import LINE, Layout
 
 # Small images are enlarged, by whole factors, to at least this side.
 _VIEWING_SIDE = 64
-_LINE = 2  # pixels between images
 BACKGROUND = 96  # grey
 
 
-def grid(images: np.ndarray, columns: int) -> np.ndarray:
+def grid(images: np.ndarray, columns: int, together: int = 1) -> np.ndarray:
   """Lays images out row by row, with thin grey lines between them.
 
   Args:
     images: uint8 [N, H, W, C].
     columns: of the grid.
+    together: neighbours that belong together, see Layout.
 
   Returns:
-    uint8 [rows * (H + 2) + 2, columns * (W + 2) + 2, C].
+    uint8 [rows * (H + 2) + 2, columns * (W + 2) + 2, C], and wider by what
+    keeps apart those that don't belong together.
   """
-  n, height, width, channels = images.shape
+  n, height, width, _ = images.shape
   rows = -(-n // columns)
-  cells = np.full(
-    (rows * columns, height + _LINE, width + _LINE, channels),
-    BACKGROUND,
-    np.uint8,
-  )
-  cells[:n, _LINE:, _LINE:] = images
-  joined = (
-    cells.reshape(rows, columns, *cells.shape[1:])
-    .swapaxes(1, 2)
-    .reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
-  )
-  return np.pad(
-    joined, ((0, _LINE), (0, _LINE), (0, 0)), constant_values=BACKGROUND
-  )
+  return lay(images, Layout(rows, columns, height, width, together))
+
+
+def lay(images: np.ndarray, layout: Layout) -> np.ndarray:
+  """Images uint8 [N, H, W, C] in their places on grey."""
+  picture = np.full((*layout.shape, images.shape[-1]), BACKGROUND, images.dtype)
+  for number, image in enumerate(images):
+    y, x = layout.place(number)
+    picture[y : y + layout.height, x : x + layout.width] = image
+  return picture
 
 
 def beside(originals: np.ndarray, results: np.ndarray) -> np.ndarray:
@@ -49,9 +47,14 @@ def beside(originals: np.ndarray, results: np.ndarray) -> np.ndarray:
   )
 
 
+def shown_side(resolution: int) -> int:
+  """Side of an image in a grid, once enlarged, in pixels."""
+  return resolution * _enlargement(resolution)
+
+
 def cell_side(resolution: int) -> int:
-  """Side of what an image of a grid takes, once enlarged, in pixels."""
-  return resolution * _enlargement(resolution) + _LINE
+  """The same with the line that parts it from the next."""
+  return shown_side(resolution) + LINE
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:
@@ -64,13 +67,18 @@ def _enlargement(side: int) -> int:
   return -(-_VIEWING_SIDE // side)
 
 
-def write_png(path: epath.Path, image: np.ndarray) -> None:
-  """Writes uint8 [H, W, C], whole or not at all; C is 1 or 3."""
+def encode_png(image: np.ndarray) -> bytes:
+  """A PNG file of uint8 [H, W, C]; C is 1 or 3."""
   buffer = io.BytesIO()
   Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
     buffer, 'PNG'
   )
-  storage.write_whole(path, buffer.getvalue())
+  return buffer.getvalue()
+
+
+def write_png(path: epath.Path, image: np.ndarray) -> None:
+  """Writes uint8 [H, W, C], whole or not at all; C is 1 or 3."""
+  storage.write_whole(path, encode_png(image))
 
 
 def write_grid(path: epath.Path, images: np.ndarray, columns: int) -> None:

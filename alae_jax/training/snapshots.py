@@ -48,13 +48,14 @@ class Snapshots:
     half = self._reals[: max(1, len(self._reals) // 2)]
     results = to_uint8(model.reconstruct(half, self._key))
     drawn = {
-      'samples': self._grid(samples),
-      'reconstructions': self._grid(pictures.beside(half, results)),
+      'samples': pictures.grid(pictures.enlarge(samples), self.columns),
+      'reconstructions': pictures.grid(
+        pictures.enlarge(pictures.beside(half, results)),
+        self.columns // 2 * 2,  # no pair is torn apart
+        together=2,
+      ),
     }
     for name, picture in drawn.items():
       path = self._folder.pictures / f'{name}_{images_seen:09d}.png'
       pictures.write_png(path, picture)
     return drawn
-
-  def _grid(self, images: np.ndarray) -> np.ndarray:
-    return pictures.grid(pictures.enlarge(images), self.columns)

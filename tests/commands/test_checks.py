@@ -9,15 +9,19 @@ import pytest
 from alae_jax.commands import checks
 from alae_jax.errors import UserError
 from alae_jax.inference import pictures
+from alae_jax.inference.sheets import Sheet
 from tests.support.verbs import alae, names, refused
 
 LARGE = types.SimpleNamespace(resolution=1024)
 
 
 def test_a_picture_is_as_large_as_pillow_opens():
-  checks.check_picture(LARGE, 150, 10)
-  with pytest.raises(UserError, match='a picture of 180 images'):
-    checks.check_picture(LARGE, 171, 20)
+  checks.check_picture(LARGE, 150, Sheet(10))
+  with pytest.raises(UserError, match='a picture of 171 images'):
+    checks.check_picture(LARGE, 171, Sheet(20))
+  checks.check_picture(LARGE, 169, Sheet(13))
+  with pytest.raises(UserError, match='a picture of 169 images'):
+    checks.check_picture(LARGE, 169, Sheet(13, captions=['x'] * 169))
 
 
 def test_a_film_is_as_large_as_memory_holds():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from alae_jax import sharding
-from alae_jax.inference.model import Model, image_keys
+from alae_jax.inference.model import Model
+from alae_jax.inference.pure import image_keys
 from alae_jax.models.networks import build_networks
 from alae_jax.ops.pixels import to_uint8
 from tests.support.example_runs import style_model
@@ -105,12 +106,19 @@ def test_latents_that_are_not_finite_are_refused(model):
     model.map(np.full((1, 4), np.inf))
 
 
+@pytest.mark.parametrize('w', [np.ones((1, 6)) * 1j, 'w', [[None] * 6]])
+def test_latents_that_are_no_real_numbers_are_refused(model, w):
+  with pytest.raises(ValueError, match=r'w are .*: give real numbers'):
+    model.decode(w)
+
+
 def test_what_g_overshoots_is_encoded(model):
   assert model.encode(np.full((1, 8, 8, 1), 1.9)).shape == (1, 6)
 
 
 @pytest.mark.parametrize(
-  ('psi', 'cutoff'), [(np.nan, None), (0.5, 2), (0.5, -1)]
+  ('psi', 'cutoff'),
+  [(np.nan, None), ('1', None), ([1], None), (0.5, 2), (0.5, -1), (0.5, 0.5)],
 )
 def test_wrong_truncation_is_refused(model, psi, cutoff):
   with pytest.raises(ValueError, match='truncation_'):
@@ -122,6 +130,8 @@ def test_keys_must_be_one_or_one_for_each(model):
   assert model.decode(np.zeros((3, 6)), keys).shape == (3, 8, 8, 1)
   with pytest.raises(ValueError, match=r'keys have shape \[3\]'):
     model.decode(np.zeros((2, 6)), keys)
+  with pytest.raises(ValueError, match=r'make one with jax\.random\.key\(3\)'):
+    model.generate(3, 2)
   old = image_keys(jax.random.PRNGKey(3), 2)
   assert (old == image_keys(jax.random.key(3), 2)).all()
 
@@ -162,3 +172,57 @@ def test_one_device_and_eight_agree(tiny_config):
 def test_to_uint8_rounds_and_clips():
   values = np.array([-2.0, -1.0, -0.001, 0.0, 1.0, 3.0])
   np.testing.assert_array_equal(to_uint8(values), [0, 0, 127, 128, 255, 255])
+
+
+@pytest.mark.parametrize('n', [2.5, True, np.True_, -1, '3', None, 3.0, [3]])
+def test_a_number_of_images_is_whole(model, n):
+  with pytest.raises(ValueError, match=r'^n is .* give a whole number from 0'):
+    model.generate(jax.random.key(0), n)
+
+
+def test_a_number_may_be_of_any_whole_type(model):
+  for n in (2, np.int64(2), jnp.int32(2)):
+    assert len(model.generate(jax.random.key(0), n)) == 2
+
+
+def test_no_images_are_no_special_case(model):
+  none = pictures(0)
+  for images in (none, none.astype(np.float32)):
+    assert model.reconstruct(images, jax.random.key(0)).shape == (0, 8, 8, 1)
+    assert model.discriminate(images).shape == (0,)
+    assert model.features(images, 'hidden').shape[0] == 0
+  assert model.generate(jax.random.key(0), 0, 0.5).shape == (0, 8, 8, 1)
+  assert model.map(np.zeros((0, 4))).shape == (0, 6)
+  assert model.truncate(np.zeros((0, 6)), 0.5, 1).shape == (0, 1, 6)
+
+
+def test_a_cutoff_counts_the_layers_that_a_run_has_grown_to():
+  whole = style_model()
+  young = Model(
+    whole.config, whole._networks, whole.params, whole.mean_w, level=0
+  )
+  assert young.truncate(np.ones((1, 6)), 0.5, 2).shape == (1, 6, 6)
+  for cutoff in (3, 6, 1.0, True):
+    with pytest.raises(ValueError, match=r'truncation_cutoff .* from 0 to 2'):
+      young.truncate(np.ones((1, 6)), 0.5, cutoff)
+
+
+def test_a_model_says_what_it_is(model):
+  assert repr(model) == (
+    '<alae_jax.Model: mlp, 8x8 grey, z_dim 4, w_dim 6, layers of styles 1, '
+    f'{sum(x.size for x in jax.tree.leaves(model.params)):,} parameters>'
+  )
+  whole = style_model()
+  young = Model(
+    whole.config,
+    whole._networks,
+    whole.params,
+    whole.mean_w,
+    level=1,
+    blend=0.25,
+    images_seen=12345,
+    weights='ema',
+  )
+  said = repr(young)
+  assert 'style, 8x8 RGB, level 2 of 3, 25% faded in, z_dim 4' in said
+  assert said.endswith('parameters, 12,345 images seen, ema weights>')

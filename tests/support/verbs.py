@@ -34,5 +34,11 @@ def pixels(path):
     return np.asarray(image)
 
 
+def images_of(path, rows, columns, side=64):
+  """A sheet without its margins for names: lines and images alone."""
+  height, width = (n * (side + 2) + 2 for n in (rows, columns))
+  return pixels(path)[-height:, -width:]
+
+
 def record(folder, verb):
   return json.loads((folder / f'{verb}.json').read_text())
