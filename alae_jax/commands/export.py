@@ -24,10 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar='DIR',
     help='a folder; nothing in it is overwritten',
   )
+  options.add_checkpoint(parser)
 
 
 def run(args: argparse.Namespace) -> None:
   """`alae export`: writes the file and names it."""
   from alae_jax.formats.exporting import export_release
 
-  print(f'wrote {printable(export_release(args.workdir, args.out))}')
+  path = export_release(args.workdir, args.out, args.checkpoint)
+  print(f'wrote {printable(path)}')

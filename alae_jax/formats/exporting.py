@@ -12,12 +12,15 @@ from alae_jax.inference.loading import load_state
 FILE = 'model.pth'
 
 
-def export_release(workdir: str, out: str) -> str:
-  """Writes a run's newest checkpoint as the authors' release saves its own.
+def export_release(
+  workdir: str, out: str, checkpoint: int | None = None
+) -> str:
+  """Writes a run's checkpoint as the authors' release saves its own.
 
   Args:
     workdir: a run folder.
     out: a folder, made if need be.
+    checkpoint: images seen; None for the newest.
 
   Returns:
     The path of the file.
@@ -33,7 +36,7 @@ def export_release(workdir: str, out: str) -> str:
   storage.require_folder(folder)
   if path.exists():
     raise UserError(f'{path} exists: name another folder')
-  stored = load_state(workdir)
+  stored = load_state(workdir, checkpoint)
   if stored.config.model.kind not in KINDS:
     raise UserError(
       f'{workdir} holds an {stored.config.model.kind} model: '

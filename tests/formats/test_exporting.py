@@ -16,7 +16,7 @@ from alae_jax.formats import exporting
 def test_nothing_is_loaded_where_nothing_can_be_written(
   tmp_path, capsys, monkeypatch, made, said
 ):
-  def load_state(_):
+  def load_state(*_):
     raise AssertionError('loaded')
 
   monkeypatch.setattr(exporting, 'load_state', load_state)
