@@ -1,8 +1,9 @@
-"""Checkpoints of the train state; the only file that knows Orbax."""
+"""Checkpoints of the train state; with stored_arrays all that knows Orbax."""
 
 import dataclasses
+import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import orbax.checkpoint as ocp
@@ -11,12 +12,13 @@ from orbax.checkpoint import checkpoint_managers
 
 from alae_jax import storage
 from alae_jax.errors import UserError, printable, reason
-from alae_jax.runs import checksums
+from alae_jax.runs import checksums, stored_arrays
 from alae_jax.runs.state import TrainState
 
 T = TypeVar('T')
 
 _ITEM = 'default'  # where in a checkpoint's folder Orbax puts the state
+_FIELDS = [field.name for field in dataclasses.fields(TrainState)]
 _MOST_TOLD = 8
 
 
@@ -148,12 +150,14 @@ class Checkpoints:
     folder = self._path / str(images_seen)
     checked = _verify(folder)
     wanted = {
-      field.name: getattr(abstract_state, field.name)
-      for field in dataclasses.fields(abstract_state)
-      if getattr(abstract_state, field.name) != {}
+      name: getattr(abstract_state, name)
+      for name in _FIELDS
+      if getattr(abstract_state, name) != {}
     }
     try:
-      read = _read(folder / _ITEM, wanted)
+      if not checked:
+        stored_arrays.probe(folder / _ITEM, wanted)
+      read = stored_arrays.read(folder / _ITEM, wanted)
     except Exception as error:  # Orbax and TensorStore raise all kinds
       if checked:
         raise UserError(
@@ -202,11 +206,11 @@ class Checkpoints:
     )
 
   def _check(self, images_seen: int) -> None:
-    """As far as can be told without reading the state."""
+    """Looks whether a checkpoint is whole, without having it in memory."""
     folder = self._path / str(images_seen)
     if not _verify(folder):
       try:
-        _stored_shapes(folder / _ITEM)
+        stored_arrays.probe(folder / _ITEM, _FIELDS)
       except Exception as error:
         raise DamagedCheckpoint(folder, _brief(error)) from error
 
@@ -239,6 +243,8 @@ def _verify(folder: epath.Path) -> bool:
   """Whether a checkpoint has checksums, with which it then agrees."""
   if not folder.is_dir():
     raise DamagedCheckpoint(folder, 'it is no folder')
+  if not any(folder.iterdir()):
+    raise DamagedCheckpoint(folder, 'it is empty')
   try:
     checked = checksums.verify(folder)
   except checksums.Mismatch as error:
@@ -250,59 +256,7 @@ def _verify(folder: epath.Path) -> bool:
   return checked
 
 
-def _read(path: epath.Path, wanted: dict[str, Any]) -> dict[str, Any]:
-  """Those fields of a state that are wanted, and nothing else."""
-  _compare(_stored_shapes(path), wanted)
-  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-    return checkpointer.restore(
-      path,
-      args=ocp.args.PyTreeRestore(
-        item=wanted,
-        restore_args=ocp.checkpoint_utils.construct_restore_args(wanted),
-        partial_restore=True,
-      ),
-    )
-
-
-def _stored_shapes(path: epath.Path) -> dict[str, tuple[int, ...]]:
-  """Name of each leaf of a checkpoint -> its shape."""
-  tree = ocp.PyTreeCheckpointHandler().metadata(path).tree
-  return {
-    _name(key): tuple(leaf.shape)
-    for key, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    if hasattr(leaf, 'shape')
-  }
-
-
-def _compare(stored: dict[str, tuple[int, ...]], wanted: Any) -> None:
-  """Orbax itself would let leaves that are not wanted, or not there, pass."""
-  shapes = {
-    _name(key): leaf.shape
-    for key, leaf in jax.tree_util.tree_leaves_with_path(wanted)
-  }
-  relevant = {
-    name: shape
-    for name, shape in stored.items()
-    if name.partition('.')[0] in wanted
-  }
-  for name in sorted(shapes.keys() | relevant.keys()):
-    there, here = relevant.get(name), shapes.get(name)
-    if there != here:
-      raise ValueError(
-        f'{name} is {_describe(there)} there and {_describe(here)} by '
-        'config.json'
-      )
-
-
-def _describe(shape: tuple[int, ...] | None) -> str:
-  return 'not' if shape is None else str(list(shape))
-
-
-def _name(path: tuple) -> str:
-  return jax.tree_util.keystr(path, simple=True, separator='.')
-
-
 def _brief(error: Exception) -> str:
   """TensorStore adds its whole specification to what it says."""
-  said = reason(error).partition(' [')[0]
-  return printable(said, 200)
+  said = printable(re.split(r' \[[a-z_ ]+=', reason(error))[0], 200)
+  return f'cannot be read: {said}'

@@ -44,7 +44,7 @@ def verify(folder: epath.Path) -> bool:
   try:
     sums = json.loads(path.read_bytes())
     names, wanted = list(sums), list(sums.values())
-  except (ValueError, AttributeError):
+  except (ValueError, TypeError, AttributeError):
     raise Mismatch(f'{NAME} is not as it was written') from None
   for name, measured, sum_ in zip(
     names, _measure_all(folder, names), wanted, strict=True

@@ -1,0 +1,49 @@
+"""Checkpoints, and what becomes of them."""
+
+import pathlib
+
+DATA = '*/ocdbt.process_0/d/*'
+
+
+def make_empty(folder: pathlib.Path) -> None:
+  for path in sorted(folder.rglob('*'), reverse=True):
+    path.rmdir() if path.is_dir() else path.unlink()
+
+
+def make_a_file(folder: pathlib.Path) -> None:
+  make_empty(folder)
+  folder.rmdir()
+  folder.write_text('no folder')
+
+
+def delete_data(folder: pathlib.Path) -> None:
+  largest(folder).unlink()
+
+
+def truncate_data(folder: pathlib.Path) -> None:
+  path = largest(folder)
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+
+
+def garble(name: str):
+  def damage(folder: pathlib.Path) -> None:
+    (folder / name).write_bytes(b'\x00\xffgarbage{')
+
+  damage.__name__ = f'garble_{name.rpartition("/")[2]}'
+  return damage
+
+
+def largest(folder: pathlib.Path) -> pathlib.Path:
+  """The file of the most data."""
+  return max(folder.glob(DATA), key=lambda path: path.stat().st_size)
+
+
+# Each is told of with checksums or without.
+DAMAGES = [
+  make_empty,
+  make_a_file,
+  delete_data,
+  truncate_data,
+  garble('default/_METADATA'),
+  garble('default/manifest.ocdbt'),
+]
