@@ -17,12 +17,13 @@ def make_a_file(folder: pathlib.Path) -> None:
 
 
 def delete_data(folder: pathlib.Path) -> None:
-  largest(folder).unlink()
+  for path in folder.glob(DATA):
+    path.unlink()
 
 
 def truncate_data(folder: pathlib.Path) -> None:
-  path = largest(folder)
-  path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+  for path in folder.glob(DATA):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
 
 
 def garble(name: str):
@@ -31,11 +32,6 @@ def garble(name: str):
 
   damage.__name__ = f'garble_{name.rpartition("/")[2]}'
   return damage
-
-
-def largest(folder: pathlib.Path) -> pathlib.Path:
-  """The file of the most data."""
-  return max(folder.glob(DATA), key=lambda path: path.stat().st_size)
 
 
 # Each is told of with checksums or without.
