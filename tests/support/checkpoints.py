@@ -2,7 +2,7 @@
 
 import pathlib
 
-DATA = '*/ocdbt.process_0/d/*'
+DATA = '**/d/*'
 
 
 def make_empty(folder: pathlib.Path) -> None:
