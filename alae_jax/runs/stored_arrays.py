@@ -74,7 +74,7 @@ def _shapes(
   return {
     _name(key): tuple(leaf.shape)
     for key, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    if hasattr(leaf, 'shape') and _name(key[:1]) in fields
+    if _name(key[:1]) in fields
   }
 
 
