@@ -65,6 +65,7 @@ class Checkpoints:
     self._path = path if storage.is_remote(path) else path.absolute()
     self._read_only = read_only
     self._manager: ocp.CheckpointManager | None = None
+    self._lost = False
 
   def latest(self) -> int | None:
     """Images seen at the newest checkpoint, or None."""
@@ -179,12 +180,16 @@ class Checkpoints:
       aside = self._path / f'{path.name}.damaged{number}'
     return path.rename(aside)
 
+  def lose(self) -> None:
+    """From now on the folder is another's: adds nothing more to it."""
+    self._lost = True
+
   def wait(self) -> None:
     """Returns when everything is on disk, and its checksums beside it."""
     if self._manager is None:
       return
     self._manager.wait_until_finished()
-    if jax.process_index() == 0:
+    if jax.process_index() == 0 and not self._lost:
       for images_seen in self._manager.all_steps():
         _add_checksums(self._path / str(images_seen))
 
