@@ -7,8 +7,6 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from absl import logging
-
 from alae_jax import __version__
 from alae_jax.commands.parsing import Parser, options_among, suggest
 from alae_jax.errors import UserError, exit_status
@@ -171,8 +169,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         f'unknown argument {rest[0]}; see alae {args.verb} --help'
       )
     else:
-      # Orbax warns of every checkpoint that is opened to be read.
-      logging.set_verbosity(logging.ERROR)
       verb.load().run(args)
 
   return exit_status(command, of_verb.flags if of_verb else ())

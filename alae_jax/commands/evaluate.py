@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     required=True,
     help='separated by commas, such as probe',
   )
-  options.add_weights(parser)
+  options.add_choice(parser)
   options.add_data_dir(parser)
 
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
   names = _parse_names(args.metrics)
   programs.keep()
   with progress.telling(f'loading {printable(args.workdir)}'):
-    loaded = loading.load_run(args.workdir, args.weights)
+    loaded = loading.load_run(args.workdir, args.checkpoint, args.weights)
   checks.tell_of_data_dir(loaded.model, args)
   numbers = evaluate_lib.evaluate(loaded.model, names, args.data_dir)
   folder = open_folder(args.workdir)

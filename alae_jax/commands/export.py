@@ -24,13 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar='DIR',
     help='a folder; nothing in it is overwritten',
   )
+  options.add_checkpoint(parser)
 
 
 def run(args: argparse.Namespace) -> None:
   """`alae export`: writes the file, names it and says what it lacks."""
   from alae_jax.formats.exporting import export_release
 
-  export = export_release(args.workdir, args.out)
+  export = export_release(args.workdir, args.out, args.checkpoint)
   print(f'wrote {printable(export.path)}')
   if export.note:
     print(export.note)

@@ -26,7 +26,7 @@ RATES = {'gif': (0.002, 50.0), 'mp4': (0.01, 1000.0)}
 
 
 def add_run(parser: argparse.ArgumentParser, writes: str) -> None:
-  """WORKDIR, --weights, --out and --overwrite."""
+  """WORKDIR, --checkpoint, --weights, --out and --overwrite."""
   add_workdir(parser)
   parser.add_argument(
     '--out',
@@ -40,7 +40,7 @@ def add_run(parser: argparse.ArgumentParser, writes: str) -> None:
     action='store_true',
     help='replace files that are there already',
   )
-  add_weights(parser)
+  add_choice(parser)
 
 
 def add_workdir(parser: argparse.ArgumentParser) -> None:
@@ -50,13 +50,24 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
   )
 
 
-def add_weights(parser: argparse.ArgumentParser) -> None:
-  """--weights."""
+def add_choice(parser: argparse.ArgumentParser) -> None:
+  """--checkpoint and --weights: which of a run's networks."""
+  add_checkpoint(parser)
   parser.add_argument(
     '--weights',
     choices=('ema', 'live'),
     help="the moving average or the networks as trained; the config's "
     'evaluation.use_ema otherwise',
+  )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+  """--checkpoint."""
+  parser.add_argument(
+    '--checkpoint',
+    type=images_seen,
+    metavar='IMAGES_SEEN',
+    help='a folder in checkpoints/, by its number (default: the newest)',
   )
 
 
@@ -236,6 +247,11 @@ def positive(text: str) -> float:
 def layer(text: str) -> int:
   """A whole number of 0 or more."""
   return _whole(text, 0, 1000)
+
+
+def images_seen(text: str) -> int:
+  """A whole number of 0 or more, by which a checkpoint is named."""
+  return _whole(text, 0, 10**15)
 
 
 def several(text: str) -> int:

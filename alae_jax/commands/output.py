@@ -98,7 +98,7 @@ class Output:
       'arguments': {
         name: _plain(value)
         for name, value in sorted(vars(self._args).items())
-        if name not in ('verb', 'weights', 'given')
+        if name not in ('verb', 'checkpoint', 'weights', 'given')
       },
       **{name: _plain(value) for name, value in facts.items()},
       'files': self._files,

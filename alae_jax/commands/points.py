@@ -26,7 +26,7 @@ def open_run(args: argparse.Namespace) -> 'LoadedRun':
     from alae_jax.inference import loading
 
     programs.keep()
-    loaded = loading.load_run(args.workdir, args.weights)
+    loaded = loading.load_run(args.workdir, args.checkpoint, args.weights)
   cutoff, layers = getattr(args, 'cutoff', None), loaded.model.active_layers
   if cutoff is not None and cutoff > layers:
     raise UserError(

@@ -31,8 +31,10 @@ class Export:
   note: str
 
 
-def export_release(workdir: str, out: str) -> Export:
-  """Writes a run's newest checkpoint as the authors' release saves its own.
+def export_release(
+  workdir: str, out: str, checkpoint: int | None = None
+) -> Export:
+  """Writes a run's checkpoint as the authors' release saves its own.
 
   Of a run that has not grown to the end these are the levels that are trained,
   see `level_to_export`.
@@ -40,6 +42,7 @@ def export_release(workdir: str, out: str) -> Export:
   Args:
     workdir: a run folder.
     out: a folder, made if need be.
+    checkpoint: images seen; None for the newest.
 
   Raises:
     UserError: there is no StyleALAE in the folder, or of 4x4 only, the file
@@ -54,7 +57,7 @@ def export_release(workdir: str, out: str) -> Export:
   _refuse_checkpoints(workdir, out)
   if path.exists():
     raise UserError(f'{path} exists: name another folder')
-  stored = load_state(workdir)
+  stored = load_state(workdir, checkpoint)
   if stored.config.model.kind not in KINDS:
     raise UserError(
       f'{workdir} holds an {stored.config.model.kind} model: '

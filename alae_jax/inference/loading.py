@@ -1,6 +1,7 @@
 """Run folders opened for use rather than for training."""
 
 import dataclasses
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -10,8 +11,12 @@ from alae_jax.errors import UserError
 from alae_jax.inference.model import Model
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import state as state_lib
-from alae_jax.runs.checkpoint import Checkpoints
-from alae_jax.runs.folder import open_folder
+from alae_jax.runs.checkpoint import (
+  Checkpoints,
+  DamagedCheckpoint,
+  list_some,
+)
+from alae_jax.runs.folder import RunFolder, open_folder
 from alae_jax.runs.schedule import build_schedule, segment_at, steps_at
 
 
@@ -34,12 +39,13 @@ class LoadedRun:
 
 @dataclasses.dataclass(frozen=True)
 class StoredState:
-  """All of a checkpoint, and what it takes to use it.
+  """A checkpoint without its optimizer, and what it takes to use it.
 
   Attributes:
     config: of the run.
     networks: that the config describes.
-    state: with the live networks and their moving average.
+    state: with the live networks and their moving average, or one of them;
+      the other, and the optimizer's state, are {}.
     images_seen: of the checkpoint.
   """
 
@@ -49,24 +55,32 @@ class StoredState:
   images_seen: int
 
 
-def load(path: str, weights: str | None = None) -> Model:
-  """The model of a run folder, at its newest checkpoint.
+def load(
+  path: str, checkpoint: int | None = None, weights: str | None = None
+) -> Model:
+  """The model of a run folder.
 
   Args:
     path: of the folder, local or remote.
+    checkpoint: images seen; None for the newest.
     weights: 'ema', 'live', or None for what config.evaluation.use_ema says.
 
   Raises:
-    UserError: the folder holds no model.
+    UserError: the folder holds no model, or not that one.
   """
-  return load_run(path, weights).model
+  return load_run(path, checkpoint, weights).model
 
 
-def load_run(path: str, weights: str | None = None) -> LoadedRun:
+def load_run(
+  path: str, checkpoint: int | None = None, weights: str | None = None
+) -> LoadedRun:
   """Like `load`, with the checkpoint's place in the run."""
-  stored = load_state(path)
-  config, images_seen = stored.config, stored.images_seen
+  if weights not in (None, 'ema', 'live'):
+    raise UserError(f"weights {weights!r}: give 'ema' or 'live'")
+  folder, config = _open(path)
   weights = weights or default_weights(config)
+  stored = _restore(folder, config, checkpoint, weights)
+  images_seen = stored.images_seen
   model = model_of(config, stored.networks, stored.state, images_seen, weights)
   step = steps_at(build_schedule(config), images_seen)
   return LoadedRun(model, images_seen, step, weights)
@@ -113,28 +127,70 @@ def default_weights(config: ConfigDict) -> str:
 
 
 def load_state(path: str, checkpoint: int | None = None) -> StoredState:
-  """A checkpoint of a run folder, whole, on this process's devices.
+  """A checkpoint of a run folder, both networks, on this process's devices.
 
   Args:
     path: of the folder.
     checkpoint: images seen; None for the newest.
 
   Raises:
-    UserError: the folder holds no model.
+    UserError: the folder holds no model, or not that one.
   """
+  return _restore(*_open(path), checkpoint)
+
+
+def _open(path: str) -> tuple[RunFolder, ConfigDict]:
   folder = open_folder(path)
   config = config_lib.load(folder.config)
   config_lib.validate(config)
-  networks = build_networks(config)
+  return folder, config
+
+
+def _restore(
+  folder: RunFolder,
+  config: ConfigDict,
+  checkpoint: int | None,
+  weights: str | None = None,
+) -> StoredState:
+  """Reads what is needed: the weights asked for, or both, and mean_w."""
   checkpoints = Checkpoints(folder.checkpoints, read_only=True)
-  images_seen = checkpoints.latest() if checkpoint is None else checkpoint
-  if images_seen is None:
-    raise UserError(f'{path} has no checkpoint yet: train it first')
-  state = checkpoints.restore(
-    images_seen,
+  images_seen = choose_checkpoint(folder, checkpoints.all(), checkpoint)
+  networks = build_networks(config)
+  unread: dict[str, Any] = {'opt_state': {}}
+  if weights is not None:
+    unread['params' if weights == 'ema' else 'ema'] = {}
+  wanted = dataclasses.replace(
     state_lib.abstract_state(
       networks, sharding.replicated(sharding.local_mesh())
     ),
+    **unread,
   )
-  checkpoints.close()
+  try:
+    state = checkpoints.restore(images_seen, wanted)
+  except DamagedCheckpoint as error:
+    others = [number for number in checkpoints.all() if number != images_seen]
+    raise UserError(
+      f'{error}; the others there: {list_some(others)}'
+    ) from error
   return StoredState(config, networks, state, images_seen)
+
+
+def choose_checkpoint(
+  folder: RunFolder, there: list[int], checkpoint: int | None
+) -> int:
+  """The checkpoint asked for, or the newest.
+
+  Raises:
+    UserError: there is none, or another; says which there are.
+  """
+  if not there:
+    raise UserError(f'{folder.path} has no checkpoint yet: train it first')
+  if checkpoint is None:
+    return there[-1]
+  number = isinstance(checkpoint, int) and not isinstance(checkpoint, bool)
+  if not number or checkpoint not in there:
+    raise UserError(
+      f'checkpoint {checkpoint!r}: {folder.path} has those after '
+      f'{list_some(there)} images seen'
+    )
+  return checkpoint

@@ -8,7 +8,7 @@ import numpy as np
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.models.networks import Networks
 from alae_jax.runs.checkpoint import Checkpoints
-from alae_jax.runs.ownership import Owner
+from alae_jax.runs.ownership import LostFolder, Owner
 from alae_jax.runs.schedule import Segment
 from alae_jax.runs.state import TrainState
 from alae_jax.training.snapshots import Snapshots
@@ -104,7 +104,11 @@ class Watch:
 
   def _check_owner(self) -> None:
     if self._owner is not None:
-      self._owner.check()
+      try:
+        self._owner.check()
+      except LostFolder:
+        self._checkpoints.lose()
+        raise
 
   def _advice(self) -> str:
     """How to go on when a number is not finite."""

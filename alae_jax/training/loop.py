@@ -95,8 +95,10 @@ def train(
     # Whatever ends a run, a save that is under way is finished first.
     with contextlib.closing(run.checkpoints):
       continues = run.checkpoints.latest() is not None
-      state, images_seen = restore_or_init(run)
+      state, images_seen, left = restore_or_init(run)
       with Telemetry(run.folder, run.schedule, images_seen) as telemetry:
+        for line in left:
+          telemetry.say(line)
         introduce(run, state, images_seen, continues, telemetry)
         announce = functools.partial(announce_signal, telemetry)
         with Preemption(announce) as preemption:
@@ -186,22 +188,38 @@ def open_run(
 
 
 def newest_checkpoint(folder: RunFolder) -> int | None:
-  """Images seen at the newest checkpoint of a folder, or None."""
+  """Images seen at the newest whole checkpoint of a folder, or None.
+
+  Raises:
+    UserError: there are checkpoints, and all are damaged.
+  """
   with contextlib.closing(
     Checkpoints(folder.checkpoints, read_only=True)
   ) as checkpoints:
-    return checkpoints.latest()
+    return checkpoints.newest_whole()
 
 
-def restore_or_init(run: Run) -> tuple[TrainState, int]:
-  """The newest checkpoint's state, or that of a beginning; its images seen."""
+def restore_or_init(run: Run) -> tuple[TrainState, int, list[str]]:
+  """The state of the newest whole checkpoint, or that of a beginning.
+
+  Returns:
+    The state, its images seen, and what to say of newer checkpoints: they are
+    damaged, and renamed, so that their numbers can be saved again.
+  """
   replicated = sharding.replicated(run.mesh)
-  images_seen = run.checkpoints.latest()
-  if images_seen is None:
+  found, damaged = run.checkpoints.restore_newest(
+    state_lib.abstract_state(run.networks, replicated)
+  )
+  if found is None:
     with progress.telling('making the first parameters'):
-      return start.init_state(run.config, run.networks, replicated), 0
-  abstract = state_lib.abstract_state(run.networks, replicated)
-  return run.checkpoints.restore(images_seen, abstract), images_seen
+      return start.init_state(run.config, run.networks, replicated), 0, []
+  said = []
+  for error in damaged:
+    if run.owner is not None:
+      aside = run.checkpoints.set_aside(error.images_seen)
+      said.append(f'{error}; it is {aside.name} now')
+  images_seen, state = found
+  return state, images_seen, said
 
 
 def announce_signal(telemetry: Telemetry, signal_name: str) -> None:

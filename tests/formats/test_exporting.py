@@ -83,7 +83,7 @@ def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
 def test_nothing_is_loaded_where_nothing_can_be_written(
   tmp_path, capsys, monkeypatch, made, said
 ):
-  def load_state(_):
+  def load_state(*_):
     raise AssertionError('loaded')
 
   monkeypatch.setattr(exporting, 'load_state', load_state)

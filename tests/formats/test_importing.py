@@ -114,7 +114,7 @@ def test_the_moving_average_is_used_unless_told_otherwise(tmp_path):
   jax.tree.map(
     lambda ema, live: np.testing.assert_allclose(ema, 0.9 * live, rtol=1e-6),
     alae_jax.load(workdir).params,
-    loading.load(workdir, 'live').params,
+    loading.load(workdir, weights='live').params,
   )
 
 
@@ -144,7 +144,9 @@ def test_live_networks_on_request_and_a_relative_path(tmp_path, monkeypatch):
   workdir = 'run'
   importing.import_checkpoint(checkpoints.write(tmp_path), workdir, 'live')
   assert_identical(alae_jax.load(workdir).params, checkpoints.draw(0)[0])
-  assert_identical(alae_jax.load(workdir, 'ema').params, checkpoints.draw(0)[1])
+  assert_identical(
+    alae_jax.load(workdir, weights='ema').params, checkpoints.draw(0)[1]
+  )
 
 
 @pytest.mark.parametrize('kind', ['live', 'ema'])
@@ -276,6 +278,6 @@ def test_only_a_style_model_has_a_release_layout(
   tiny_config, tmp_path, monkeypatch
 ):
   stored = types.SimpleNamespace(config=tiny_config)
-  monkeypatch.setattr(exporting, 'load_state', lambda _: stored)
+  monkeypatch.setattr(exporting, 'load_state', lambda *_: stored)
   with pytest.raises(UserError, match='a_run holds an mlp model'):
     exporting.export_release('a_run', str(tmp_path))
