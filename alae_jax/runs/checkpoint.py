@@ -6,6 +6,7 @@ from orbax.checkpoint import checkpoint_managers
 
 from alae_jax import storage
 from alae_jax.errors import UserError
+from alae_jax.runs.saving import tells_of_failure
 from alae_jax.runs.state import TrainState
 
 
@@ -54,8 +55,13 @@ class Checkpoints:
     """Images seen at every whole checkpoint, in order."""
     return sorted(self._manager.all_steps())
 
+  @tells_of_failure
   def save(self, state: TrainState, images_seen: int) -> None:
-    """Begins to save; waits first for a save that is still under way."""
+    """Begins to save; waits first for a save that is still under way.
+
+    Raises:
+      UnsavedError: now, or when it is waited for, as where the disk is full.
+    """
     if images_seen in self._manager.all_steps():
       return
     self._path.mkdir(parents=True, exist_ok=True)
@@ -79,10 +85,12 @@ class Checkpoints:
         f'checkpoint {self._path / str(images_seen)} cannot be read: {first}'
       ) from error
 
+  @tells_of_failure
   def wait(self) -> None:
     """Returns when everything is on disk."""
     self._manager.wait_until_finished()
 
+  @tells_of_failure
   def close(self) -> None:
     """Waits and lets go."""
     self._manager.close()
