@@ -8,6 +8,8 @@ the same images in the same way.
 
 import contextlib
 import io
+import os
+import pathlib
 
 import numpy as np
 import requests
@@ -18,6 +20,7 @@ from tensorflow_datasets.core.download import download_manager, util
 from alae_jax import storage
 from alae_jax.data import builders, datasets, remote
 from alae_jax.data.plans import Plan, Reader, make_plan
+from alae_jax.data.sources import folders
 from alae_jax.errors import UserError
 
 
@@ -54,7 +57,35 @@ def prepare(
   """
   source = source if source is None else storage.locate(source)
   plan = make_plan(name, source, resolution, test_images, channels)
-  return _carry_out(plan, storage.locate(data_dir), overwrite)
+  data_dir = storage.locate(data_dir)
+  if source is not None:
+    _refuse_to_remove(source, plan, data_dir, overwrite)
+  return _carry_out(plan, data_dir, overwrite)
+
+
+def _refuse_to_remove(
+  source: epath.Path, plan: Plan, data_dir: epath.Path, overwrite: bool
+) -> None:
+  """Raises UserError if images are where a dataset is made or replaced."""
+  removed = [_staging(plan, data_dir)]
+  if overwrite:
+    there = datasets.available(plan.name, data_dir).values()
+    removed += [path.parent for path in there]
+  given = pathlib.Path(os.path.realpath(source))
+  for folder in removed:
+    made = pathlib.Path(os.path.realpath(folder))
+    if given.is_relative_to(made) or (
+      made.is_relative_to(given) and folders.list_images(folder)
+    ):
+      raise UserError(
+        f'source {source}: images in {folder} would be removed, where the '
+        'dataset is made: move them elsewhere'
+      )
+
+
+def _staging(plan: Plan, data_dir: epath.Path) -> epath.Path:
+  """Where resolutions are made, before all of them are whole."""
+  return remote.workplace(data_dir) / f'{plan.name}.unfinished'
 
 
 def _carry_out(
@@ -62,7 +93,7 @@ def _carry_out(
 ) -> list[epath.Path]:
   """Makes the resolutions that are missing, then moves them into place."""
   workplace = remote.workplace(data_dir)
-  staging = workplace / f'{plan.name}.unfinished'
+  staging = _staging(plan, data_dir)
   new = not workplace.exists()
   there = {} if overwrite else datasets.available(plan.name, data_dir)
   _refuse_other_data(plan.name, plan.fingerprint, there)
