@@ -144,7 +144,8 @@ def write_whole(path: epath.Path, content: bytes) -> None:
     return
   # A name may be as long as names can be, and others may write it too.
   partial = path.parent / f'.{path.name[:50]}.{uuid.uuid4().hex[:16]}.partial'
-  with _refused(path, 'it is as it was before'):
+  left = 'it is as it was before' if path.exists() else 'nothing of it is left'
+  with _refused(path, left):
     try:
       with open(partial, 'xb') as file:
         file.write(content)

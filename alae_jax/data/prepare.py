@@ -21,7 +21,7 @@ from alae_jax import storage
 from alae_jax.data import builders, datasets, remote
 from alae_jax.data.plans import Plan, Reader, make_plan
 from alae_jax.data.sources import folders
-from alae_jax.errors import UserError
+from alae_jax.errors import OUT_OF_SPACE, UserError, reason
 
 
 def prepare(
@@ -107,6 +107,15 @@ def _carry_out(
   except UserError:
     _leave_nothing_empty(plan, staging, new)
     raise
+  except OSError as error:
+    _clear(plan, staging)
+    _leave_nothing_empty(plan, staging, new)
+    why = error.strerror or reason(error)
+    raise OSError(
+      error.errno,
+      f'{why}; what was there before is whole, and the same command goes on',
+      error.filename or os.fspath(data_dir),
+    ) from error
   if missing:
     staged = datasets.available(plan.name, staging)
     made_from = _fingerprint(staged[missing[0]])  # known now, if downloaded
@@ -185,9 +194,9 @@ def _download_and_prepare(
         file_format='array_record', download_dir=download_dir
       )
   except (requests.RequestException, util.DownloadError) as error:
-    reason = type(error).__name__
+    kind = type(error).__name__
     raise UserError(
-      f'cannot download {builder.name} ({reason}); get its four IDX files '
+      f'cannot download {builder.name} ({kind}); get its four IDX files '
       f'elsewhere and give their folder as the source'
     ) from error
   except download_manager.NonMatchingChecksumError as error:
@@ -195,6 +204,11 @@ def _download_and_prepare(
       f'the download of {builder.name} is not the published file: '
       f'{str(error).splitlines()[0]}'
     ) from error
+  except RuntimeError as error:  # so ArrayRecord tells of the system
+    for number in OUT_OF_SPACE:
+      if os.strerror(number) in str(error):
+        raise OSError(number, os.strerror(number)) from error
+    raise
 
 
 def _reader(directory: epath.Path) -> Reader:
