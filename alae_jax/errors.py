@@ -1,7 +1,11 @@
 """What the user can fix, and how it is told."""
 
+import errno
 import sys
 from collections.abc import Callable, Collection
+
+# What a disk says that has no room, or is broken.
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class UserError(Exception):
@@ -38,7 +42,8 @@ def exit_status(
   argument's name, `source x: no such folder`. Where the user gave it as one of
   `flags` it is told as that: `--source x: no such folder`.
 
-  The same for what the system refuses: a folder below a file, a full disk.
+  The same for what the system refuses: 2 for a folder below a file, 1 for a
+  full or broken disk.
   """
   try:
     command()
@@ -51,7 +56,7 @@ def exit_status(
   except OSError as error:
     where = f'{error.filename}: ' if error.filename is not None else ''
     tell(f'{where}{error.strerror or reason(error)}')
-    return 2
+    return 1 if error.errno in OUT_OF_SPACE else 2
   except (Failure, FloatingPointError) as error:
     tell(str(error))
     return 1

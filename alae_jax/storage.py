@@ -1,9 +1,13 @@
 """Files and folders, local or remote (gs://...)."""
 
+import contextlib
 import errno
+import io
 import logging
 import os
 import stat
+import uuid
+from collections.abc import Iterator
 
 import fsspec
 from etils import epath
@@ -130,23 +134,80 @@ def is_remote(path: epath.Path) -> bool:
 
 
 def write_whole(path: epath.Path, content: bytes) -> None:
-  """Writes a file so that a kill leaves the old one or the new one."""
+  """Writes a file so that a kill or a full disk leaves the old or the new one.
+
+  Raises:
+    OSError: names the file, and says what is left.
+  """
   if is_remote(path):  # an object takes its name when it is whole
     path.write_bytes(content)
     return
-  start = path.name[:50]  # a name may be as long as names can be
-  partial = path.parent / f'.{start}.partial'
-  partial.write_bytes(content)
-  partial.replace(path)
+  # A name may be as long as names can be, and others may write it too.
+  partial = path.parent / f'.{path.name[:50]}.{uuid.uuid4().hex[:16]}.partial'
+  left = 'it is as it was before' if path.exists() else 'nothing of it is left'
+  with _refused(path, left):
+    try:
+      with open(partial, 'xb') as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # some disks say only now that they are full
+      partial.replace(path)
+    except BaseException:
+      partial.unlink(missing_ok=True)
+      raise
 
 
 def append(path: epath.Path, text: str) -> None:
-  """Adds text to a file; an object can't grow, so it is written anew."""
+  """Adds whole lines to a file; an object can't grow, so it is written anew.
+
+  A line that a kill cut short stays one of its own: the text begins the next.
+
+  Args:
+    path: made if need be.
+    text: ends with a newline.
+
+  Raises:
+    OSError: names the file; nothing of the text is in it.
+  """
+  content = text.encode(errors='backslashreplace')
   if is_remote(path):
-    path.write_text((path.read_text() if path.exists() else '') + text)
-  else:
-    with path.open('a') as file:
-      file.write(text)
+    before = path.read_bytes() if path.exists() else b''
+    path.write_bytes(before + _apart_from(before[-1:]) + content)
+    return
+  with (
+    _refused(path, 'its earlier lines are whole'),
+    open(path, 'a+b', buffering=0) as file,
+  ):
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 1, 0))
+    _write_or_cut(file, size, _apart_from(file.read(1)) + content)
+
+
+def _apart_from(last: bytes) -> bytes:
+  """What must follow the last byte of a file for a line to begin."""
+  return b'' if last in (b'', b'\n') else b'\n'
+
+
+def _write_or_cut(file: io.RawIOBase, size: int, content: bytes) -> None:
+  """Appends all of it, or cuts the file back to its size in bytes."""
+  written = 0
+  try:
+    while written < len(content):  # a disk may take a part of it
+      written += file.write(content[written:]) or 0
+  except BaseException:
+    if file.seek(0, os.SEEK_END) == size + written:  # nobody else wrote too
+      file.truncate(size)
+    raise
+
+
+@contextlib.contextmanager
+def _refused(path: epath.Path, left: str) -> Iterator[None]:
+  """Tells what the system refuses with the file's name and what is left."""
+  try:
+    yield
+  except OSError as error:
+    why = f'{error.strerror or reason(error)}; {left}'
+    raise OSError(error.errno, why, os.fspath(path)) from error
 
 
 def cache_folder() -> epath.Path:

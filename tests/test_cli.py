@@ -184,26 +184,30 @@ def test_mistakes_are_told_in_one_line(trained, capsys, arguments, said):
 
 
 @pytest.mark.parametrize(
-  ('error', 'said'),
+  ('error', 'said', 'status'),
   [
     (
       PermissionError(errno.EACCES, 'Permission denied', '/its/log.txt'),
       '/its/log.txt: Permission denied',
+      2,
     ),
     # Python does not know the file where a write fails.
     (
       OSError(errno.ENOSPC, 'No space left on device'),
       'No space left on device',
+      1,
     ),
-    (OSError('two\nlines'), 'two lines'),
-    (OSError(), 'OSError'),
+    (OSError('two\nlines'), 'two lines', 2),
+    (OSError(), 'OSError', 2),
   ],
 )
-def test_what_the_system_refuses_is_told_in_one_line(capsys, error, said):
+def test_what_the_system_refuses_is_told_in_one_line(
+  capsys, error, said, status
+):
   def command():
     raise error
 
-  assert errors.exit_status(command) == 2
+  assert errors.exit_status(command) == status
   assert capsys.readouterr().err == f'alae: {said}\n'
 
 

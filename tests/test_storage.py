@@ -1,7 +1,9 @@
 """Paths as users give them."""
 
+import errno
 import os
 import pathlib
+import threading
 
 import pytest
 from etils import epath
@@ -11,6 +13,7 @@ from alae_jax import storage
 from alae_jax.data import datasets
 from alae_jax.errors import UserError, printable
 from tests.support.example_data import write_images
+from tests.support.full_disk import room
 from tests.support.verbs import alae
 
 
@@ -91,3 +94,52 @@ def test_names_are_shown_in_a_line():
   assert printable('a b é 顔') == 'a b é 顔'
   assert printable('a\n\x1b[2J\0\udcff\u202e') == r'a\n\x1b[2J\x00\udcff\u202e'
   assert len(printable('x' * 5000)) < 1100
+
+
+@pytest.mark.parametrize('before', [None, b'old'])
+def test_what_a_full_disk_does_not_take_leaves_nothing(tmp_path, before):
+  path = epath.Path(tmp_path / 'file')
+  if before is not None:
+    path.write_bytes(before)
+  left = 'nothing of it is left' if before is None else 'as it was before'
+  with room(100), pytest.raises(OSError, match=left) as caught:
+    storage.write_whole(path, b'x' * 101)
+  assert (caught.value.errno, caught.value.filename) == (
+    errno.EFBIG,
+    str(path),
+  )
+  assert os.listdir(tmp_path) == ([] if before is None else ['file'])
+  assert before is None or path.read_bytes() == before
+
+
+def test_a_line_that_does_not_fit_is_not_begun(tmp_path):
+  path = epath.Path(tmp_path / 'lines')
+  storage.append(path, 'one\n')
+  with room(100), pytest.raises(OSError, match='earlier lines') as caught:
+    storage.append(path, 'x' * 200 + '\n')
+  assert caught.value.filename == str(path)
+  storage.append(path, 'two\n')
+  assert path.read_text() == 'one\ntwo\n'
+
+
+def test_a_line_that_a_kill_cut_short_is_not_glued_to_the_next(tmp_path):
+  path = epath.Path(tmp_path / 'lines')
+  path.write_bytes(b'one\n\xe9tw')
+  storage.append(path, 'three \udcff\n')
+  storage.append(path, 'four\n')
+  assert path.read_bytes() == b'one\n\xe9tw\nthree \\udcff\nfour\n'
+
+
+def test_writers_of_one_file_do_not_mix(tmp_path):
+  path = epath.Path(tmp_path / 'file')
+  contents = [bytes([i]) * 100_000 for i in range(8)]
+  writers = [
+    threading.Thread(target=lambda c=content: storage.write_whole(path, c))
+    for content in contents * 4
+  ]
+  for writer in writers:
+    writer.start()
+  for writer in writers:
+    writer.join()
+  assert path.read_bytes() in contents
+  assert os.listdir(tmp_path) == ['file']

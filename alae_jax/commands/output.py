@@ -2,15 +2,19 @@
 
 import argparse
 import dataclasses
+import functools
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from etils import epath
 
 from alae_jax import __version__, storage
+from alae_jax.commands import given
 from alae_jax.errors import UserError, printable
 from alae_jax.inference import pictures, video
 from alae_jax.inference.sheets import Sheet
@@ -24,7 +28,8 @@ _FILMS = {'gif': video.encode_gif, 'mp4': video.encode_mp4}
 class Output:
   """The folder of --out; it holds VERB.json when the verb is done.
 
-  Nothing is replaced unasked: claim every file before the work begins.
+  Nothing is replaced unasked, and never what was given: claim every file
+  before the work begins.
   """
 
   def __init__(self, args: argparse.Namespace):
@@ -45,18 +50,30 @@ class Output:
   def claim(self, names: Iterable[str]) -> None:
     """Refuses to go on where a file would be replaced unasked.
 
+    Or where it is one that the verb was given, whatever was asked.
+
     Raises:
       UserError: names the file.
     """
-    if self._args.overwrite or not self._folder.exists():
+    if not self._folder.exists():
       return
     there = {path.name for path in self._folder.iterdir()}
     for name in names:
-      if name in there:
+      path = self._folder / name
+      if name in there and not self._args.overwrite:
         raise UserError(
-          f'{self._folder / name} is there already: give '
-          'another --out, or --overwrite'
+          f'{path} is there already: give another --out, or --overwrite'
         )
+      if name in there and _identity(path) in self._given:
+        raise UserError(
+          f'{path} would be replaced, and this command reads it: give another '
+          '--out'
+        )
+
+  @functools.cached_property
+  def _given(self) -> set[Any]:
+    """What no file may replace, even with --overwrite."""
+    return {_identity(path) for path in given.files(self._args)}
 
   def write_image(self, name: str, image: np.ndarray) -> None:
     """Writes uint8 [H, W, C] as PNG, pixel by pixel."""
@@ -111,6 +128,15 @@ class Output:
     self._folder.mkdir(parents=True, exist_ok=True)
     storage.write_whole(self._folder / name, content)
     self._files.append(name)
+
+
+def _identity(path: epath.Path) -> Any:
+  """The same for every name of a file: links, hard links and a/../b."""
+  try:
+    stat = os.stat(path)
+  except (OSError, ValueError):  # in a bucket a file has one name
+    return os.fspath(path)
+  return stat.st_dev, stat.st_ino
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,8 @@ the same images in the same way.
 
 import contextlib
 import io
+import os
+import pathlib
 
 import numpy as np
 import requests
@@ -18,7 +20,8 @@ from tensorflow_datasets.core.download import download_manager, util
 from alae_jax import storage
 from alae_jax.data import builders, datasets, remote
 from alae_jax.data.plans import Plan, Reader, make_plan
-from alae_jax.errors import UserError
+from alae_jax.data.sources import folders
+from alae_jax.errors import OUT_OF_SPACE, UserError, reason
 
 
 def prepare(
@@ -57,7 +60,34 @@ def prepare(
   if target.exists() and not target.is_dir():
     raise UserError(f'data_dir {data_dir} is a file: name a folder')
   plan = make_plan(name, source, resolution, test_images, channels)
+  if source is not None:
+    _refuse_to_remove(source, plan, target, overwrite)
   return _carry_out(plan, target, overwrite)
+
+
+def _refuse_to_remove(
+  source: epath.Path, plan: Plan, data_dir: epath.Path, overwrite: bool
+) -> None:
+  """Raises UserError if images are where a dataset is made or replaced."""
+  removed = [_staging(plan, data_dir)]
+  if overwrite:
+    there = datasets.available(plan.name, data_dir).values()
+    removed += [path.parent for path in there]
+  given = pathlib.Path(os.path.realpath(source))
+  for folder in removed:
+    made = pathlib.Path(os.path.realpath(folder))
+    if given.is_relative_to(made) or (
+      made.is_relative_to(given) and folders.list_images(folder)
+    ):
+      raise UserError(
+        f'source {source}: images in {folder} would be removed, where the '
+        'dataset is made: move them elsewhere'
+      )
+
+
+def _staging(plan: Plan, data_dir: epath.Path) -> epath.Path:
+  """Where resolutions are made, before all of them are whole."""
+  return remote.workplace(data_dir) / f'{plan.name}.unfinished'
 
 
 def _carry_out(
@@ -65,7 +95,7 @@ def _carry_out(
 ) -> list[epath.Path]:
   """Makes the resolutions that are missing, then moves them into place."""
   workplace = remote.workplace(data_dir)
-  staging = workplace / f'{plan.name}.unfinished'
+  staging = _staging(plan, data_dir)
   new = not workplace.exists()
   there = {} if overwrite else datasets.available(plan.name, data_dir)
   _refuse_other_data(plan.name, plan.fingerprint, there)
@@ -79,6 +109,15 @@ def _carry_out(
   except UserError:
     _leave_nothing_empty(plan, staging, new)
     raise
+  except OSError as error:
+    _clear(plan, staging)
+    _leave_nothing_empty(plan, staging, new)
+    why = error.strerror or reason(error)
+    raise OSError(
+      error.errno,
+      f'{why}; what was there before is whole, and the same command goes on',
+      error.filename or os.fspath(data_dir),
+    ) from error
   if missing:
     staged = datasets.available(plan.name, staging)
     made_from = _fingerprint(staged[missing[0]])  # known now, if downloaded
@@ -157,9 +196,9 @@ def _download_and_prepare(
         file_format='array_record', download_dir=download_dir
       )
   except (requests.RequestException, util.DownloadError) as error:
-    reason = type(error).__name__
+    kind = type(error).__name__
     raise UserError(
-      f'cannot download {builder.name} ({reason}); get its four IDX files '
+      f'cannot download {builder.name} ({kind}); get its four IDX files '
       f'elsewhere and give their folder as the source'
     ) from error
   except download_manager.NonMatchingChecksumError as error:
@@ -167,6 +206,11 @@ def _download_and_prepare(
       f'the download of {builder.name} is not the published file: '
       f'{str(error).splitlines()[0]}'
     ) from error
+  except RuntimeError as error:  # so ArrayRecord tells of the system
+    for number in OUT_OF_SPACE:
+      if os.strerror(number) in str(error):
+        raise OSError(number, os.strerror(number)) from error
+    raise
 
 
 def _reader(directory: epath.Path) -> Reader:

@@ -13,6 +13,7 @@ from orbax.checkpoint import checkpoint_managers
 from alae_jax import storage
 from alae_jax.errors import UserError, printable, reason
 from alae_jax.runs import checksums, stored_arrays
+from alae_jax.runs.saving import tells_of_failure
 from alae_jax.runs.state import TrainState
 
 T = TypeVar('T')
@@ -122,8 +123,13 @@ class Checkpoints:
       )
     return None, []
 
+  @tells_of_failure
   def save(self, state: TrainState, images_seen: int) -> None:
-    """Begins to save; waits first for a save that is still under way."""
+    """Begins to save; waits first for a save that is still under way.
+
+    Raises:
+      UnsavedError: now, or when it is waited for, as where the disk is full.
+    """
     assert not self._read_only
     if self._manager is None:
       self._path.mkdir(parents=True, exist_ok=True)
@@ -184,6 +190,7 @@ class Checkpoints:
     """From now on the folder is another's: adds nothing more to it."""
     self._lost = True
 
+  @tells_of_failure
   def wait(self) -> None:
     """Returns when everything is on disk, and its checksums beside it."""
     if self._manager is None:
@@ -193,6 +200,7 @@ class Checkpoints:
       for images_seen in self._manager.all_steps():
         _add_checksums(self._path / str(images_seen))
 
+  @tells_of_failure
   def close(self) -> None:
     """Waits and lets go."""
     if self._manager is not None:

@@ -1,6 +1,13 @@
-"""The records of a run: metrics.jsonl, a JSON object a line."""
+"""The records of a run: metrics.jsonl, a JSON object a line.
 
+Whatever else is in that file (a line that a kill cut short, a note of the
+user's) is no record, is read by nobody and stays there.
+"""
+
+import io
 import json
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from etils import epath
@@ -9,27 +16,33 @@ from alae_jax import storage
 
 
 def read(path: epath.Path) -> list[dict[str, Any]]:
-  """The JSON lines of a file; a line that a kill cut short is left out."""
-  found = []
-  for line in path.read_text().splitlines() if path.exists() else ():
-    try:
-      found.append(json.loads(line))
-    except ValueError:
-      continue
-  return found
+  """The records of a file, all with images_seen; [] where it is not there."""
+  return [record for _, record in _lines(path) if record is not None]
+
+
+def strange_lines(path: epath.Path) -> list[int]:
+  """The numbers, from 1 on, of lines that are neither records nor blank."""
+  return [
+    number
+    for number, (line, record) in enumerate(_lines(path), 1)
+    if record is None and line.strip()
+  ]
 
 
 def rewind(path: epath.Path, images_seen: int) -> None:
-  """Drops the records of steps that will be taken again."""
+  """Drops the records of steps that will be taken again.
+
+  And a last line that a kill cut short. Other lines stay as they are.
+  """
+  lines = list(_lines(path))
   kept = [
-    record
-    for record in read(path)
-    if record.get('images_seen', 0) <= images_seen
+    line
+    for line, record in lines
+    if (record is None and line.endswith(b'\n'))
+    or (record is not None and record['images_seen'] <= images_seen)
   ]
-  if path.exists():
-    storage.write_whole(
-      path, ''.join(json.dumps(record) + '\n' for record in kept).encode()
-    )
+  if len(kept) < len(lines):
+    storage.write_whole(path, b''.join(kept))
 
 
 def seconds_trained(path: epath.Path, images_seen: int) -> float:
@@ -38,12 +51,43 @@ def seconds_trained(path: epath.Path, images_seen: int) -> float:
     (
       record['seconds']
       for record in read(path)
-      if 'seconds' in record and record['images_seen'] <= images_seen
+      if record['images_seen'] <= images_seen
+      and _is_number(record.get('seconds'))
     ),
     default=0.0,
   )
 
 
 def append(path: epath.Path, record: dict[str, Any]) -> None:
-  """Adds a JSON line."""
+  """Adds a JSON line.
+
+  Raises:
+    OSError: names the file; nothing of the record is in it.
+  """
   storage.append(path, json.dumps(record) + '\n')
+
+
+def _lines(path: epath.Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+  """Every line with its end, and the record that it is."""
+  content = path.read_bytes() if path.exists() else b''
+  for line in io.BytesIO(content):
+    yield line, _parse(line)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+  try:
+    record = json.loads(line)
+  except (ValueError, RecursionError):
+    return None
+  if isinstance(record, dict) and _is_number(record.get('images_seen')):
+    return record
+  return None
+
+
+def _is_number(value: Any) -> bool:
+  """Whether it is finite; JSON knows NaN here, and true would be 1."""
+  return (
+    isinstance(value, int | float)
+    and not isinstance(value, bool)
+    and math.isfinite(value)
+  )

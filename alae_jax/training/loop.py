@@ -22,7 +22,7 @@ from alae_jax import config as config_lib
 from alae_jax import progress, sharding, storage
 from alae_jax.data.datasets import in_memory
 from alae_jax.data.pipeline import train_batches
-from alae_jax.errors import Interrupted, UserError
+from alae_jax.errors import Interrupted, UserError, reason
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.methods.alae import build_alae
 from alae_jax.metrics import evaluate as evaluate_lib
@@ -93,7 +93,7 @@ def train(
       raise UserError(f'workdir {workdir} has just changed: start again')
     run = open_run(config, folder, owner)
     # Whatever ends a run, a save that is under way is finished first.
-    with contextlib.closing(run.checkpoints):
+    with tell_what_is_saved(folder), contextlib.closing(run.checkpoints):
       continues = run.checkpoints.latest() is not None
       state, images_seen, left = restore_or_init(run)
       with Telemetry(run.folder, run.schedule, images_seen) as telemetry:
@@ -197,6 +197,23 @@ def newest_checkpoint(folder: RunFolder) -> int | None:
     Checkpoints(folder.checkpoints, read_only=True)
   ) as checkpoints:
     return checkpoints.newest_whole()
+
+
+@contextlib.contextmanager
+def tell_what_is_saved(folder: RunFolder) -> Iterator[None]:
+  """Adds to what the system refuses, as on a full disk, how to go on."""
+  try:
+    yield
+  except OSError as error:
+    saved = newest_checkpoint(folder)
+    left = (
+      'nothing is saved yet, so the same command begins anew'
+      if saved is None
+      else f'all is saved until {saved:,} images, and the same command goes on '
+      'from there'
+    )
+    why = f'{error.strerror or reason(error)}; {left}'
+    raise OSError(error.errno, why, error.filename) from error
 
 
 def restore_or_init(run: Run) -> tuple[TrainState, int, list[str]]:

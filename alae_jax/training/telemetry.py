@@ -18,6 +18,7 @@ from alae_jax.runs.schedule import Segment, steps_at
 from alae_jax.training.board import Board
 
 LOGGER = logging.getLogger('alae_jax')
+_FEW_LINES = 10
 _VERSIONED = (
   'alae_jax',
   'jax',
@@ -30,15 +31,21 @@ _VERSIONED = (
 
 
 class _RunLog(logging.Handler):
-  """Appends log lines to log.txt."""
+  """Appends log lines to log.txt; the console has those that don't fit."""
 
   def __init__(self, folder: RunFolder):
     super().__init__()
     self._path = folder.log
+    self._lacks_lines = False
     self.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
 
   def emit(self, record: logging.LogRecord) -> None:
-    storage.append(self._path, self.format(record) + '\n')
+    try:
+      storage.append(self._path, self.format(record) + '\n')
+    except OSError as error:
+      if not self._lacks_lines:
+        _print(f'{self._path}: {error.strerror}; it will lack lines')
+      self._lacks_lines = True
 
 
 class _Console(logging.Handler):
@@ -93,6 +100,8 @@ class Telemetry:
       self._board = Board(self._folder.path, self._images_seen)
     for handler in self._handlers:
       LOGGER.addHandler(handler)
+    if self._speaks:
+      self._tell_of_strange_lines()
     self._bar = (
       progress.start(
         'starting',
@@ -117,6 +126,18 @@ class Telemetry:
   def say(self, message: str) -> None:
     """A line for the console and log.txt."""
     LOGGER.info(message)
+
+  def _tell_of_strange_lines(self) -> None:
+    lines = records.strange_lines(self._folder.metrics)
+    if lines:
+      shown = ', '.join(map(str, lines[:_FEW_LINES]))
+      more = len(lines) - _FEW_LINES
+      LOGGER.warning(
+        '%s: no record in line %s%s: skipped',
+        self._folder.metrics,
+        shown,
+        f' and {more} more' if more > 0 else '',
+      )
 
   def restart_clock(self) -> None:
     """Leaves what came before (a compilation, a picture) out of the speed."""

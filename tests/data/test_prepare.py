@@ -19,6 +19,7 @@ from tests.support.example_data import (
   write_images,
   write_mnist,
 )
+from tests.support.full_disk import room
 
 
 def _arrays(name, data_dir, split, resolution):
@@ -363,3 +364,19 @@ def test_real_faces(tmp_path):
   small = _arrays('faces', tmp_path, 'test', 4)['image']
   wanted = full.reshape(16, 4, 32, 4, 32, 3).mean((2, 4))
   assert np.abs(small - wanted).max() <= 0.5
+
+
+@pytest.mark.parametrize('size', [2000, 20_000])
+def test_a_full_disk_leaves_what_was_there(tmp_path, size):
+  write_images(tmp_path / 'photos', 10, side=32)
+  words = ('faces', tmp_path / 'photos', tmp_path / 'data')
+  with room(size), pytest.raises(OSError, match='there before is whole') as no:
+    prepare.prepare(*words)
+  assert no.value.filename == str(tmp_path / 'data')
+  assert not (tmp_path / 'data').exists()
+  assert [path.parent.name for path in prepare.prepare(*words)] == [
+    '32',
+    '16',
+    '8',
+    '4',
+  ]
