@@ -15,30 +15,31 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from jax.experimental import multihost_utils
-from jax.sharding import Mesh
 
-from alae_jax import config as config_lib
-from alae_jax import progress, sharding, storage
+from alae_jax import sharding, storage
 from alae_jax.data.datasets import in_memory
 from alae_jax.data.pipeline import train_batches
 from alae_jax.errors import Interrupted, UserError, reason
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.methods.alae import build_alae
 from alae_jax.metrics import evaluate as evaluate_lib
-from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import records
-from alae_jax.runs import state as state_lib
-from alae_jax.runs.checkpoint import Checkpoints
-from alae_jax.runs.folder import RunFolder, stored_config, write_config
+from alae_jax.runs.folder import RunFolder, stored_config
 from alae_jax.runs.optimizer import init_optimizer
-from alae_jax.runs.ownership import Owner
-from alae_jax.runs.schedule import Segment, build_schedule, config_at
+from alae_jax.runs.schedule import Segment
 from alae_jax.runs.state import TrainState
-from alae_jax.training import start
 from alae_jax.training import step as step_lib
 from alae_jax.training.advice import advise
 from alae_jax.training.hooks import Watch
+from alae_jax.training.opening import (
+  Run,
+  newest_checkpoint,
+  open_run,
+  own,
+  restore_or_init,
+  run_at,
+  settle_config,
+)
 from alae_jax.training.preemption import Preemption
 from alae_jax.training.reals import open_reals
 from alae_jax.training.snapshots import Snapshots
@@ -47,24 +48,6 @@ from alae_jax.training.telemetry import (
   describe_machine,
   describe_parameters,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-  """What stays the same from the first step of a run to its last."""
-
-  config: ml_collections.ConfigDict
-  folder: RunFolder
-  networks: Networks
-  mesh: Mesh
-  schedule: tuple[Segment, ...]
-  checkpoints: Checkpoints
-  owner: Owner | None
-
-  @property
-  def images(self) -> int:
-    """Images seen when the run is over."""
-    return self.schedule[-1].end
 
 
 def train(
@@ -108,97 +91,6 @@ def train(
         conclude(run, state, images_seen, telemetry, preemption)
 
 
-def settle_config(
-  config: ml_collections.ConfigDict,
-  folder: RunFolder,
-  stored: ml_collections.ConfigDict | None,
-  change: bool,
-) -> ml_collections.ConfigDict:
-  """Checks everything that can be wrong, and writes nothing.
-
-  Args:
-    config: as the user gave it.
-    folder: of the run.
-    stored: the config of the run that it holds.
-    change: whether the run may go on with other values.
-
-  Returns:
-    The config under which the run begins or goes on.
-  """
-  images_seen = newest_checkpoint(folder)
-  # A run that has saved nothing may as well begin anew, with another config.
-  continues = stored if images_seen is not None else None
-  config = config_lib.resolve(config, jax.device_count(), continues, change)
-  config_lib.validate(config, jax.device_count(), continues is not None)
-  evaluate_lib.check_names(config.evaluation.at_end)
-  if continues is None:
-    config = start.settle(config)
-  elif change:
-    config = config_lib.change(config, continues, folder.path, images_seen or 0)
-  else:
-    config_lib.check_continues(config, continues, folder.path)
-  networks = build_networks(config)
-  for segment in reversed(build_schedule(config)):
-    # What is missing is to be made at full size, so the last one comes first.
-    reals = open_reals(config, networks.resolutions[segment.level])
-    evaluate_lib.check_fit(config.evaluation.at_end, reals.train, reals.test)
-  return config
-
-
-@contextlib.contextmanager
-def own(folder: RunFolder) -> Iterator[Owner | None]:
-  """The run folder as this job's; the first process owns it for all.
-
-  Raises:
-    UserError: in every process, where another job has it.
-  """
-  with contextlib.ExitStack() as stack:
-    owner, refusal = None, None
-    if jax.process_index() == 0:
-      try:
-        owner = stack.enter_context(Owner(folder))
-      except UserError as error:
-        refusal = error
-    if jax.process_count() > 1:
-      refused = multihost_utils.broadcast_one_to_all(refusal is not None)
-      if refused and refusal is None:
-        refusal = UserError(f'workdir {folder.path} belongs to another job')
-    if refusal is not None:
-      raise refusal
-    yield owner
-
-
-def open_run(
-  config: ml_collections.ConfigDict, folder: RunFolder, owner: Owner | None
-) -> Run:
-  """Makes the folder, or opens what it holds, for writing."""
-  if owner is not None:
-    write_config(folder, config)
-  return Run(
-    config,
-    folder,
-    build_networks(config),
-    sharding.global_mesh(),
-    build_schedule(config),
-    Checkpoints(
-      folder.checkpoints, config.log.keep_last, config.log.keep_images
-    ),
-    owner,
-  )
-
-
-def newest_checkpoint(folder: RunFolder) -> int | None:
-  """Images seen at the newest whole checkpoint of a folder, or None.
-
-  Raises:
-    UserError: there are checkpoints, and all are damaged.
-  """
-  with contextlib.closing(
-    Checkpoints(folder.checkpoints, read_only=True)
-  ) as checkpoints:
-    return checkpoints.newest_whole()
-
-
 @contextlib.contextmanager
 def tell_what_is_saved(folder: RunFolder) -> Iterator[None]:
   """Adds to what the system refuses, as on a full disk, how to go on."""
@@ -214,29 +106,6 @@ def tell_what_is_saved(folder: RunFolder) -> Iterator[None]:
     )
     why = f'{error.strerror or reason(error)}; {left}'
     raise OSError(error.errno, why, error.filename) from error
-
-
-def restore_or_init(run: Run) -> tuple[TrainState, int, list[str]]:
-  """The state of the newest whole checkpoint, or that of a beginning.
-
-  Returns:
-    The state, its images seen, and what to say of newer checkpoints: they are
-    damaged, and renamed, so that their numbers can be saved again.
-  """
-  replicated = sharding.replicated(run.mesh)
-  found, damaged = run.checkpoints.restore_newest(
-    state_lib.abstract_state(run.networks, replicated)
-  )
-  if found is None:
-    with progress.telling('making the first parameters'):
-      return start.init_state(run.config, run.networks, replicated), 0, []
-  said = []
-  for error in damaged:
-    if run.owner is not None:
-      aside = run.checkpoints.set_aside(error.images_seen)
-      said.append(f'{error}; it is {aside.name} now')
-  images_seen, state = found
-  return state, images_seen, said
 
 
 def announce_signal(telemetry: Telemetry, signal_name: str) -> None:
@@ -339,14 +208,6 @@ def train_segment(
     if stop:
       break
   return state, images_seen
-
-
-def run_at(run: Run, segment: Segment) -> Run:
-  """The run as its config was while a segment is trained."""
-  config = config_at(run.config, segment.start)
-  return dataclasses.replace(
-    run, config=config, networks=build_networks(config)
-  )
 
 
 def reset_optimizer(run: Run, state: TrainState) -> TrainState:

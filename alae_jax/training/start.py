@@ -9,11 +9,11 @@ from ml_collections import ConfigDict
 
 from alae_jax import config as config_lib
 from alae_jax.errors import UserError
-from alae_jax.inference.loading import load_state
+from alae_jax.inference.loading import choose_checkpoint, load_state
 from alae_jax.models.networks import Networks, Params, build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
-from alae_jax.runs.folder import RunFolder, open_folder
+from alae_jax.runs.folder import open_folder
 from alae_jax.runs.schedule import build_schedule, segment_at
 from alae_jax.runs.state import TrainState
 
@@ -50,7 +50,8 @@ def settle(config: ConfigDict) -> ConfigDict:
   try:
     folder = open_folder(path)
     source = config_lib.load(folder.config)
-    images_seen = _checkpoint_of(folder, images_seen)
+    there = Checkpoints(folder.checkpoints, read_only=True).all()
+    images_seen = choose_checkpoint(folder, there, images_seen)
   except UserError as error:
     raise UserError(f'config.train.init_from: {error}') from error
   config.train.init_from = f'{path}@{images_seen}'
@@ -142,23 +143,6 @@ def _how_to_fit(there: ConfigDict, here: ConfigDict) -> str:
     f'give model.base_channels={base:g} and '
     f'model.max_channels={there.max_channels}'
   )
-
-
-def _checkpoint_of(folder: RunFolder, images_seen: int | None) -> int:
-  """The checkpoint asked for, or the newest.
-
-  Raises:
-    UserError: there is none.
-  """
-  checkpoints = Checkpoints(folder.checkpoints, read_only=True)
-  there = checkpoints.all()
-  checkpoints.close()
-  if images_seen is None and there:
-    return there[-1]
-  if images_seen not in there:
-    after = '' if images_seen is None else f' after {images_seen:,} images'
-    raise UserError(f'{folder.path} has no checkpoint{after}')
-  return images_seen
 
 
 def _level_at(config: ConfigDict, images_seen: int) -> int:

@@ -18,7 +18,7 @@ from alae_jax.models.networks import build_networks
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder
 from alae_jax.runs.schedule import build_schedule
-from alae_jax.training import hooks, loop
+from alae_jax.training import hooks, loop, opening
 from alae_jax.training import step as step_lib
 from tests.support.example_data import write_images
 from tests.support.runs import assert_identical, final_state
@@ -184,7 +184,7 @@ def perturbed(state):
 
 def test_a_level_begins_with_fresh_moments(growing):
   networks = build_networks(growing)
-  run = loop.Run(
+  run = opening.Run(
     growing, None, networks, mesh_of(1), build_schedule(growing), None, None
   )
   state = fresh_state(networks, run.mesh)
