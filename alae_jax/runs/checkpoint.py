@@ -159,7 +159,7 @@ class Checkpoints:
     wanted = {
       name: getattr(abstract_state, name)
       for name in _FIELDS
-      if getattr(abstract_state, name) != {}
+      if jax.tree.leaves(getattr(abstract_state, name))
     }
     try:
       if not checked:

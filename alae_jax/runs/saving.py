@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -25,6 +26,8 @@ T = TypeVar('T')
 # As TensorStore names it, amid paths and specifications.
 _OF_THE_SYSTEM = re.compile(r"([^:\[]+) \[os_error_code='(\d+)'")
 _UNFINISHED = '*.orbax-checkpoint-tmp'
+# Threads of TensorStore may be writing there still.
+_ATTEMPTS, _SECONDS_BETWEEN = 20, 0.1
 
 
 class UnsavedError(OSError):
@@ -64,11 +67,15 @@ def remove_unfinished(path: epath.Path) -> None:
   """Removes the folders of saves that failed; what can't be, a resume will."""
   if storage.is_remote(path) or not path.exists():
     return
-  for unfinished in path.glob(_UNFINISHED):
-    try:
-      unfinished.rmtree()
-    except OSError:
-      continue
+  for _ in range(_ATTEMPTS):
+    for unfinished in path.glob(_UNFINISHED):
+      try:
+        unfinished.rmtree()
+      except OSError:
+        continue
+    time.sleep(_SECONDS_BETWEEN)
+    if not any(path.glob(_UNFINISHED)):
+      return
 
 
 def _in_a_line(error: Exception, path: epath.Path) -> 'UnsavedError':

@@ -16,7 +16,7 @@ HEAVY = (
   'sklearn',
   'scipy',
   'tensorflow_datasets',
-  'tensorboardX',
+  'tensorboard',
   'grain',
   'cv2',
 )

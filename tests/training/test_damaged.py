@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from alae_jax import config as config_lib
 from alae_jax.errors import UserError
 from alae_jax.runs import checksums, records
 from alae_jax.runs.folder import open_folder
@@ -84,6 +85,6 @@ def test_a_change_holds_from_the_newest_whole_one_on(run, tiny_config):
   tiny_config.train.images = 160
   tiny_config.train.learning_rate = 0.001
   loop.train(tiny_config, str(run), change=True)
-  changes = loop.config_lib.load(open_folder(run).config).history.changes
+  changes = config_lib.load(open_folder(run).config).history.changes
   assert {change['images_seen'] for change in changes} == {64}
   assert int(final_state(run).images_seen) == 160
