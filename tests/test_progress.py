@@ -6,6 +6,7 @@ import threading
 import types
 
 import pytest
+from tqdm import notebook
 
 from alae_jax import progress
 
@@ -84,3 +85,13 @@ def test_what_is_quick_is_not_told(monkeypatch, capsys):
   with progress.telling('nothing'):
     pass
   assert capsys.readouterr().err == ''
+
+
+def test_a_notebook_gets_its_own_bar_where_it_can_show_one(monkeypatch):
+  kernel = types.SimpleNamespace(kernel=object())
+  shell = types.SimpleNamespace(get_ipython=lambda: kernel)
+  monkeypatch.setitem(sys.modules, 'IPython', shell)
+  monkeypatch.setitem(sys.modules, 'ipywidgets', None)  # it is missing
+  assert isinstance(progress.start('reading', 3), progress.Lines)
+  monkeypatch.setitem(sys.modules, 'ipywidgets', types.ModuleType('ipywidgets'))
+  assert progress._kind_of_bar() is notebook.tqdm
