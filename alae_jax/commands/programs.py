@@ -33,7 +33,7 @@ def keep() -> None:
   try:
     folder.mkdir(parents=True, exist_ok=True)
     _drop_torn(folder)
-  except OSError:
+  except (OSError, NotImplementedError):  # of a disk without locks
     return
   jax.config.update('jax_compilation_cache_dir', os.fspath(folder))
   jax.config.update('jax_compilation_cache_max_size', _MOST_BYTES)

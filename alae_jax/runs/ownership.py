@@ -104,10 +104,12 @@ class Owner:
 @contextlib.contextmanager
 def _alone(path: epath.Path) -> Iterator[None]:
   """While the owner is looked up and replaced, others on this disk wait."""
-  if storage.is_remote(path):
-    yield
-    return
-  with filelock.FileLock(path.parent / f'.{path.name}.lock'):
+  with contextlib.ExitStack() as stack:
+    if not storage.is_remote(path):
+      # Some network disks have no locks.
+      with contextlib.suppress(OSError, NotImplementedError):
+        lock = filelock.FileLock(path.parent / f'.{path.name}.lock')
+        stack.enter_context(lock)
     yield
 
 

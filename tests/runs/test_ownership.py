@@ -98,6 +98,17 @@ def test_of_many_at_once_one_owns_the_folder(folder):
       assert end <= begin
 
 
+def test_a_disk_without_locks_will_do(folder, monkeypatch):
+  def acquire(*_, **__):
+    raise NotImplementedError
+
+  monkeypatch.setattr(ownership.filelock.FileLock, 'acquire', acquire)
+  with Owner(folder) as owner:
+    owner.check()
+    with pytest.raises(UserError, match='belongs to'), Owner(folder):
+      pass
+
+
 def test_a_dead_process_of_this_machine_is_no_owner(folder):
   job = subprocess.Popen([sys.executable, '-c', ''])
   job.wait()
