@@ -366,9 +366,11 @@ def test_a_process_tells_in_one_line(place, words, said):
     capture_output=True,
     timeout=60,
   )
-  told = [line for line in done.stderr.splitlines() if b'alae' in line]
   assert (done.returncode, done.stdout) == (2, b'')
-  assert done.stderr.splitlines() == told
-  assert said in told[0]
+  # On a slow machine it says before what takes long: 'loading mlp ...'
+  told = [
+    line for line in done.stderr.splitlines() if not line.endswith(b' ...')
+  ]
   assert len(told) == 1
+  assert b'alae' in told[0] and said in told[0]
   assert not (place / 'out').exists()
