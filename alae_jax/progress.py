@@ -11,6 +11,10 @@ import tqdm
 
 Item = TypeVar('Item')
 
+# Threads speak too. Left to itself tqdm makes its lock when it is first needed:
+# two threads that need it at once make two, and then one waits for ever.
+tqdm.tqdm.set_lock(threading.RLock())
+
 # Of plain lines: a log of days should stay readable.
 SECONDS_TO_FIRST_LINE = 10.0
 SECONDS_BETWEEN_LINES = 60.0

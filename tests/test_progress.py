@@ -1,6 +1,7 @@
 """A bar on a terminal, plain lines elsewhere."""
 
 import io
+import subprocess
 import sys
 import threading
 import types
@@ -95,3 +96,13 @@ def test_a_notebook_gets_its_own_bar_where_it_can_show_one(monkeypatch):
   assert isinstance(progress.start('reading', 3), progress.Lines)
   monkeypatch.setitem(sys.modules, 'ipywidgets', types.ModuleType('ipywidgets'))
   assert progress._kind_of_bar() is notebook.tqdm
+
+
+def test_threads_that_speak_at_once_share_a_lock_from_the_start():
+  """Made at the first word, it was made twice, and one waited for ever."""
+  program = (
+    'import tqdm; from alae_jax import progress; '
+    'before = tqdm.tqdm.__dict__["_lock"]; progress.say(""); '
+    'assert tqdm.tqdm.get_lock() is before'
+  )
+  subprocess.run([sys.executable, '-c', program], check=True)
