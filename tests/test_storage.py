@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import pwd
 import threading
 
 import pytest
@@ -42,7 +43,9 @@ def test_a_file_may_be_called_like_the_home_folder(home):
 
 
 def test_another_users_home():
-  assert storage.locate('~root/x') == epath.Path('/root/x')
+  assert (
+    storage.locate('~root/x') == epath.Path(pwd.getpwnam('root').pw_dir) / 'x'
+  )
 
 
 def test_a_dataset_and_a_run_lie_in_the_home_folder(home, mlp):
