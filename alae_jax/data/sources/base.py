@@ -1,0 +1,104 @@
+"""Raw images, in whatever files they came: what a dataset is made from.
+
+A source is a list of the images, and a reader that gives any of them by its
+place. The list may have millions of entries and stays in one process; readers
+are small, travel to others, and open their files there when first asked.
+"""
+
+import abc
+import collections
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+# An encoded image file, or pixels, uint8 or uint16 [H, W, C].
+Raw = bytes | np.ndarray
+
+# A single image file has no business being larger.
+MOST_BYTES = 1 << 30
+
+
+class BadImage(Exception):
+  """One image can't be read; the message says why, without its name."""
+
+
+class Reader(abc.ABC):
+  """Reads single images; can be pickled, and opened in other processes."""
+
+  @abc.abstractmethod
+  def read(self, place: Any) -> Raw:
+    """Returns the image at a place that the source lists.
+
+    Raises:
+      BadImage: it is damaged, or not what it was when it was listed.
+      OSError: the system refuses.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+  """A class for every image.
+
+  Attributes:
+    names: of the classes, by number.
+    of_images: int64 [N], from 0 to len(names) - 1.
+  """
+
+  names: Sequence[str]
+  of_images: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """All images of a source, in a fixed order.
+
+  Attributes:
+    path: where it is.
+    reader: reads single images.
+    names: each image's name, its path in the source where it has one;
+      '/' between folders, none twice.
+    places: what the reader takes.
+    sizes: each image's stored bytes, which tell a change.
+    labels: None where the images have none.
+    splits: where the source comes in splits, the indices of each; every image
+      is in at most one.
+    left_out: how many files were not taken, by kind ('.txt', 'hidden').
+  """
+
+  path: epath.Path
+  reader: Reader
+  names: Sequence[str]
+  places: Sequence[Any]
+  sizes: Sequence[int] | np.ndarray
+  labels: Labels | None = None
+  splits: Mapping[str, np.ndarray] | None = None
+  left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+  def __len__(self) -> int:
+    return len(self.names)
+
+  def read(self, index: int) -> Raw:
+    """Returns one image; see Reader.read."""
+    return self.reader.read(self.places[index])
+
+  def digest(self) -> str:
+    """Returns a hash of what is listed: names, sizes, labels and splits."""
+    digest = hashlib.sha256()
+    for name, size in zip(self.names, self.sizes, strict=True):
+      digest.update(f'{name} {size}\n'.encode(errors='surrogateescape'))
+    if self.labels:
+      digest.update('\n'.join(self.labels.names).encode())
+      digest.update(np.asarray(self.labels.of_images, '<i8').tobytes())
+    for split, indices in (self.splits or {}).items():
+      digest.update(split.encode() + np.asarray(indices, '<i8').tobytes())
+    return digest.hexdigest()
+
+
+def tell_left_out(left_out: Mapping[str, int]) -> str:
+  """{'.txt': 2, 'hidden': 1} -> '2 .txt, 1 hidden'."""
+  counts = collections.Counter(left_out).most_common()
+  return ', '.join(f'{count:,} {kind}' for kind, count in counts)
