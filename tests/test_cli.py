@@ -343,13 +343,23 @@ def two_processes(workdir, *overrides):
   ]
 
 
+def ends(jobs, seconds):
+  """What each printed; those that do not end in time are killed."""
+  deadline = time.monotonic() + seconds
+  while time.monotonic() < deadline and None in [job.poll() for job in jobs]:
+    time.sleep(0.1)
+  for job in jobs:
+    job.kill()
+  return [job.communicate()[0] for job in jobs]
+
+
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path):
   """A job of two processes with a device each, against one process."""
   overrides = ['--config.train.images=2000', '--config.evaluation.at_end=()']
   jobs = two_processes(tmp_path / 'two', *overrides)
   jobs.append(main_job(tmp_path / 'one', *overrides))
-  outs = [job.communicate(timeout=600)[0] for job in jobs]
+  outs = ends(jobs, 600)
   assert [job.returncode for job in jobs] == [0, 0, 0], outs
   two, one = (final_state(tmp_path / name) for name in ('two', 'one'))
   # Rounding decides the sign, and Adam the size, of the step that a gradient
@@ -364,7 +374,7 @@ def test_a_signal_to_one_process_stops_both(tmp_path):
   jobs = two_processes(tmp_path, *overrides)
   wait_for(jobs[0], times_compiled, tmp_path, 1)
   jobs[1].send_signal(signal.SIGTERM)
-  outs = [job.communicate(timeout=120)[0] for job in jobs]
+  outs = ends(jobs, 120)
   assert [job.returncode for job in jobs] == [143, 143], outs
   assert 'stopped by SIGTERM' in outs[0]
   assert 0 < newest_checkpoint(tmp_path) < 900_000

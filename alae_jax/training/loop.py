@@ -19,7 +19,7 @@ import numpy as np
 from alae_jax import sharding, storage
 from alae_jax.data.datasets import in_memory
 from alae_jax.data.pipeline import train_batches
-from alae_jax.errors import Interrupted, UserError, reason
+from alae_jax.errors import Interrupted, reason
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.methods.alae import build_alae
 from alae_jax.metrics import evaluate as evaluate_lib
@@ -71,9 +71,7 @@ def train(
   folder = RunFolder(storage.locate(workdir))
   stored = stored_config(folder)
   config = settle_config(config, folder, stored, change)
-  with own(folder) as owner:
-    if stored_config(folder) != stored:
-      raise UserError(f'workdir {workdir} has just changed: start again')
+  with own(folder, stored) as owner:
     run = open_run(config, folder, owner)
     # Whatever ends a run, a save that is under way is finished first.
     with tell_what_is_saved(folder), contextlib.closing(run.checkpoints):

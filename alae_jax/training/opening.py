@@ -16,7 +16,7 @@ from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
-from alae_jax.runs.folder import RunFolder, write_config
+from alae_jax.runs.folder import RunFolder, stored_config, write_config
 from alae_jax.runs.ownership import Owner
 from alae_jax.runs.schedule import Segment, build_schedule, config_at
 from alae_jax.runs.state import TrainState
@@ -80,17 +80,30 @@ def settle_config(
 
 
 @contextlib.contextmanager
-def own(folder: RunFolder) -> Iterator[Owner | None]:
+def own(
+  folder: RunFolder, stored: ml_collections.ConfigDict | None
+) -> Iterator[Owner | None]:
   """The run folder as this job's; the first process owns it for all.
 
+  The others can't tell another job's writing from the first process's own: it
+  alone looks, before any goes on.
+
+  Args:
+    folder: the run folder.
+    stored: the config that was read there, on which the settings rest.
+
   Raises:
-    UserError: in every process, where another job has it.
+    UserError: in every process, where another job has it, or had it since.
   """
   with contextlib.ExitStack() as stack:
     owner, refusal = None, None
     if jax.process_index() == 0:
       try:
         owner = stack.enter_context(Owner(folder))
+        if stored_config(folder) != stored:
+          raise UserError(
+            f'workdir {folder.path} has just changed: start again'
+          )
       except UserError as error:
         refusal = error
     if jax.process_count() > 1:
