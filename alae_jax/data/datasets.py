@@ -18,8 +18,11 @@ from etils import epath
 
 from alae_jax import progress, storage
 from alae_jax.config import UNNAMED
-from alae_jax.data import digits, remote
-from alae_jax.errors import UserError
+from alae_jax.data import checksums, digits, remote, tfds_folders
+from alae_jax.data.preparing import levels
+from alae_jax.data.preparing.catalogue import DATASETS
+from alae_jax.data.sources import tfds_source
+from alae_jax.errors import UserError, printable, reason
 
 SPLITS = ('train', 'test')
 DIGITS = 'digits'  # the dataset that needs no preparing
@@ -119,23 +122,30 @@ class Subset(Dataset):
 
 
 class PreparedDataset(Dataset):
-  """A dataset that `alae prepare` made: read and decoded as needed."""
+  """A dataset on a disk, `alae prepare`'s or TFDS's: decoded as needed."""
 
   def __init__(self, directory: epath.PathLike, split: str):
-    """Opens data_dir/NAME/CONFIG/VERSION.
+    """Opens data_dir/NAME[/CONFIG]/VERSION.
 
     Raises:
-      UserError: the dataset has no such split.
+      UserError: the dataset has no such split, no squares of one size, or is
+        damaged.
     """
-    builder = tfds.builder_from_directory(directory)
-    _check_split(directory, split, list(builder.info.splits))
-    features = builder.info.features
-    self.name = builder.name
-    self.resolution, _, self.channels = features['image'].shape
-    labelled = 'label' in features
-    self.num_classes = features['label'].num_classes if labelled else None
     self._directory = epath.Path(directory)
-    self._split = builder.info.splits[split]
+    info = describe(self._directory)
+    self._split = _split_of(self._directory, split, info)
+    self._image, self._label = tfds_source.feature_names(directory, info)
+    shape = info.features[self._image].shape
+    if shape[0] is None or shape[0] != shape[1] or shape[2] not in (1, 3):
+      raise UserError(
+        f'{directory} holds images of {shape}, and squares of one size are '
+        f'needed: {_pyramid_of(self._directory)}'
+      )
+    self.name = info.name
+    self.resolution, _, self.channels = shape
+    self.num_classes = (
+      info.features[self._label].num_classes if self._label else None
+    )
     self._examples: Any = None
     self._opening = threading.Lock()  # many threads read
 
@@ -143,22 +153,108 @@ class PreparedDataset(Dataset):
     return self._split.num_examples
 
   def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-    """Reads and decodes the examples at the indices."""
-    # Many at once: small images take a quarter of the time one by one does.
-    examples = self._open().__getitems__([int(i) for i in indices])
-    batch = {'image': np.stack([e['image'] for e in examples])}
-    if self.has_labels:
-      batch['label'] = np.asarray([e['label'] for e in examples], np.int64)
+    """Reads and decodes the examples at the indices.
+
+    Raises:
+      UserError: one is damaged; its file is named.
+    """
+    rows = [int(i) for i in indices]
+    examples = self._open()
+    try:
+      # Many at once: small images take a quarter of the time one by one does.
+      found = examples.__getitems__(rows)
+      batch = {'image': np.stack([self._checked(e) for e in found])}
+    except Exception as error:  # of ArrayRecord's, TFDS' and OpenCV's kinds
+      raise UserError(self._fault(rows, error)) from None
+    if self._label:
+      batch['label'] = np.asarray([e[self._label] for e in found], np.int64)
     return batch
+
+  def __reduce__(self) -> tuple:
+    # Worker processes open it for themselves.
+    return PreparedDataset, (os.fspath(self._directory), self._split.name)
 
   def _open(self) -> Any:
     """Opens the images, which copies a remote dataset, when first needed."""
     with self._opening:
       if self._examples is None:
         local = remote.local_copy(self._directory, self._split.filenames)
-        builder = tfds.builder_from_directory(local)
-        self._examples = builder.as_data_source(self._split.name)
+        try:
+          self._examples = tfds_source.rows(os.fspath(local), self._split.name)
+        except Exception as error:  # of ArrayRecord's and TFDS' kinds
+          raise UserError(_damaged(self._directory, error)) from None
       return self._examples
+
+  def _checked(self, example: dict[str, Any]) -> np.ndarray:
+    image = example[self._image]
+    wanted = (self.resolution, self.resolution, self.channels)
+    if image.shape != wanted:
+      raise ValueError(f'an image is {image.shape}, not {wanted}')
+    return image
+
+  def _fault(self, rows: Sequence[int], error: Exception) -> str:
+    """Names the file of the first row that can't be read."""
+    for row in rows:
+      try:
+        self._checked(self._examples[row])
+      except Exception as of_row:  # as above
+        ends = np.cumsum(self._split.shard_lengths)
+        shard = int(np.searchsorted(ends, row, side='right'))
+        file = self._directory / sorted(self._split.filenames)[shard]
+        return _damaged(file, of_row)
+    return _damaged(self._directory, error)
+
+
+def describe(directory: epath.Path) -> Any:
+  """What TFDS knows of a dataset's folder.
+
+  Raises:
+    UserError: its description is damaged, or a file is missing or of another
+      size than it had.
+  """
+  checksums.check_quickly(directory)
+  try:
+    info = tfds.builder_from_directory(directory).info
+    info.features.keys()
+  except Exception as error:  # a damaged file fails in many ways
+    raise UserError(_damaged(directory / tfds_folders.INFO, error)) from None
+  if info.file_format and info.file_format.value != 'array_record':
+    raise UserError(
+      f'{directory} is in {info.file_format.value}, in which images cannot be '
+      "looked up: let TFDS prepare it with file_format='array_record'"
+    )
+  return info
+
+
+def _split_of(directory: epath.Path, split: str, info: Any) -> Any:
+  """A split, whose files are all there."""
+  name = _own_name(split, info)
+  if name is None:
+    raise UserError(
+      f'{directory} has no {split} images, only {", ".join(info.splits)}: '
+      'prepare it again with --test_images COUNT --overwrite'
+    )
+  found = info.splits[name]
+  for file in found.filenames:
+    if not (directory / file).exists():
+      raise UserError(f'{directory / file} is missing: {checksums.GET_BACK}')
+  return found
+
+
+def _own_name(split: str, info: Any) -> str | None:
+  """What a dataset calls a split: many have validation images for testing."""
+  names = (split, 'validation') if split == 'test' else (split,)
+  return next((name for name in names if name in info.splits), None)
+
+
+def _damaged(path: epath.PathLike, error: Exception) -> str:
+  why = printable(reason(error), 200)
+  return f'{path} is damaged ({why}): {checksums.GET_BACK}'
+
+
+def _pyramid_of(source: epath.PathLike) -> str:
+  """The command that makes all resolutions of a dataset of TFDS."""
+  return f'make a dataset of it with: alae prepare NAME --source {source}'
 
 
 def open_dataset(
@@ -194,8 +290,8 @@ def has_split(
   """
   if name == DIGITS:
     return split in SPLITS
-  directory = _directory(name, data_dir, resolution)
-  return split in tfds.builder_from_directory(directory).info.splits
+  info = describe(_directory(name, data_dir, resolution))
+  return _own_name(split, info) is not None
 
 
 def available(name: str, data_dir: epath.PathLike) -> dict[int, epath.Path]:
@@ -208,9 +304,8 @@ def available(name: str, data_dir: epath.PathLike) -> dict[int, epath.Path]:
     return {}
   found = {}
   for config in root.iterdir():
-    versions = _versions(config) if config.name.isdecimal() else []
-    if versions:
-      found[int(config.name)] = max(versions, key=_version)
+    if config.name.isdecimal() and (whole := tfds_folders.versions(config)):
+      found[int(config.name)] = whole[0]
   return found
 
 
@@ -251,9 +346,22 @@ def _directory(
       "it on, or write it into the run's config.json"
     )
   found = available(name, data_dir)
-  if resolution not in found:
+  if resolution in found:
+    return found[resolution]
+  of_tfds = None if found else tfds_folders.look(name, data_dir)
+  if of_tfds is None:
     raise Missing(_missing(name, data_dir, resolution, sorted(found)))
-  return found[resolution]
+  info = describe(of_tfds)
+  image, _ = tfds_source.feature_names(of_tfds, info)
+  height, width, _ = info.features[image].shape
+  if (height, width) != (resolution, resolution):
+    size = f'{height}x{width}' if height else 'of many sizes'
+    raise Missing(
+      f"dataset '{name}' of TFDS is {size}, not {resolution}x{resolution}: "
+      + _pyramid_of(of_tfds)
+      + f' --data_dir {data_dir}'
+    )
+  return of_tfds
 
 
 def _open_digits(split: str, resolution: int) -> ArrayDataset:
@@ -266,23 +374,6 @@ def _open_digits(split: str, resolution: int) -> ArrayDataset:
   return ArrayDataset(DIGITS, image, label, num_classes=10)
 
 
-def _versions(config: epath.Path) -> list[epath.Path]:
-  """Returns the whole datasets in a config's folder.
-
-  TFDS writes to a folder incomplete.…_1.0.0, which it renames at the end.
-  """
-  return [
-    path
-    for path in config.iterdir()
-    if path.name.replace('.', '').isdecimal()
-    and (path / 'dataset_info.json').exists()
-  ]
-
-
-def _version(path: epath.Path) -> list[int]:
-  return [int(part) for part in path.name.split('.')]
-
-
 def _missing(
   name: str, data_dir: epath.PathLike, resolution: int, found: list[int]
 ) -> str:
@@ -291,31 +382,30 @@ def _missing(
   instead = f' (there: {there})' if found else ''
   return (
     f"no dataset '{name}' at {resolution}x{resolution} in {data_dir}{instead}; "
-    + _remedy(name, data_dir, resolution, bool(found))
+    + _remedy(name, data_dir, resolution, found)
   )
 
 
 def _remedy(
-  name: str, data_dir: epath.PathLike, resolution: int, replaces: bool
+  name: str, data_dir: epath.PathLike, resolution: int, found: list[int]
 ) -> str:
   """Says which command makes a dataset."""
-  if name not in ('mnist', 'fashion_mnist'):
-    options = f'--source FOLDER --resolution {resolution} --data_dir {data_dir}'
-    options += ' --overwrite' if replaces else ''
-  elif resolution in (4, 8, 16, 32):
-    options = f'--resolution 32 --data_dir {data_dir}'
-  elif resolution == 28:
-    options = f'--data_dir {data_dir}'
+  known = DATASETS.get(name)
+  if known and known.native:
+    padded = known.resolutions[-1]
+    if resolution == known.native:
+      options = ''
+    elif resolution in levels.pyramid(padded):
+      options = f' --resolution {padded}'
+    else:
+      return (
+        f'{name} is {known.native}x{known.native}, or padded to '
+        f'{padded}x{padded}, and halved down to 4x4'
+      )
   else:
-    return f'{name} is 28x28, or padded to 32x32, and halved down to 4x4'
-  return f'make it with: alae prepare {name} {options}'
-
-
-def _check_split(
-  directory: epath.PathLike, split: str, found: list[str]
-) -> None:
-  if split not in found:
-    raise UserError(
-      f'{directory} has no {split} images, only {", ".join(found)}: prepare '
-      'it again with --test_images COUNT --overwrite'
-    )
+    # The full one: what is missing below it is made with it.
+    full = max(resolution, *found) if found else resolution
+    source = name.upper() if known else 'FOLDER'
+    options = f' --source {source} --resolution {full}'
+    options += ' --overwrite' if found and full == resolution else ''
+  return f'make it with: alae prepare {name}{options} --data_dir {data_dir}'

@@ -3,6 +3,8 @@
 Everything here is a pure function of one image; uint8 [H, W, C], RGB.
 """
 
+import dataclasses
+import io
 import logging
 import warnings
 
@@ -13,72 +15,167 @@ import PIL.ImageOps
 from etils import epath
 
 from alae_jax import storage
-from alae_jax.errors import UserError
+from alae_jax.data.sources import base
+from alae_jax.errors import UserError, printable, reason
 
 # It warns of what it then refuses, and of photographs that are merely large.
 logging.getLogger('PIL').setLevel(logging.CRITICAL)
 warnings.filterwarnings('ignore', module=r'PIL\.')
 
 EXTENSIONS = frozenset({
-  '.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
-  '.webp',
+  '.avif', '.bmp', '.gif', '.heic', '.heif', '.j2k', '.jfif', '.jp2', '.jpe',
+  '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.pnm', '.ppm', '.tga', '.tif',
+  '.tiff', '.webp',
 })  # fmt: skip
+FITS = ('crop', 'pad', 'stretch')
+
+# Decoded, as many take 400 MB; a bomb claims billions. The largest photographs
+# of cameras that many people have are of 102 million.
+MOST_PIXELS = 1 << 27
+_WHITE = (255, 255, 255, 255)
+_ROWS_AT_ONCE = 256  # of large images, where a copy would not fit
+_MARKS = (
+  b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff', b'GIF8', b'BM', b'II*\0', b'MM\0*',
+  b'\0\0\0\x0cjP  ', b'P4\n', b'P5\n', b'P6\n',
+)  # fmt: skip
+_HEIC_BRANDS = (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1')
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+  """A decoded image.
+
+  Attributes:
+    image: upright, 8 bits, RGB or grey.
+    deepest: its largest 16-bit value; 0 if it had 8 bits.
+  """
+
+  image: PIL.Image.Image
+  deepest: int = 0
+
+
+def decode(
+  raw: base.Raw, channels: int, depth_range: tuple[int, int] | None = None
+) -> Decoded:
+  """Decodes an image of any kind to 8-bit RGB or grey.
+
+  EXIF orientation is applied, so that the image is the right way up.
+  Transparent pixels show white. Colour profiles are left aside, as everybody
+  leaves them who prepares images for training. Of an animation, the first frame
+  counts.
+
+  Args:
+    raw: an encoded file, or pixels, uint8 or uint16 [H, W, 1, 3 or 4].
+    channels: 3 for RGB, 1 for grey (ITU-R 601 luma).
+    depth_range: the 16-bit values that become 0 and 255, with rounding;
+      None: 0 and 65535.
+
+  Raises:
+    base.BadImage: it is damaged, too large, or no image.
+  """
+  low, high = depth_range or (0, 65535)
+  try:
+    if isinstance(raw, bytes):
+      image, deepest = _decode_file(raw, low, high)
+    else:
+      image, deepest = _from_pixels(raw, low, high)
+    return Decoded(image.convert('RGB' if channels == 3 else 'L'), deepest)
+  except base.BadImage:
+    raise
+  except Exception as error:  # a damaged file fails in many ways
+    raise base.BadImage(_why(raw, error)) from None
+
+
+def size_of(raw: base.Raw) -> tuple[int, int]:
+  """Returns an image's width and height, upright; reads no pixels.
+
+  Raises:
+    base.BadImage: it is no image.
+  """
+  if isinstance(raw, np.ndarray):
+    return raw.shape[1], raw.shape[0]
+  try:
+    with _open(raw) as image:
+      turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+      width, height = image.size
+  except base.BadImage:
+    raise
+  except Exception as error:  # a damaged file fails in many ways
+    raise base.BadImage(_why(raw, error)) from None
+  return (height, width) if turned else (width, height)
 
 
 def read_image(path: epath.PathLike, channels: int) -> PIL.Image.Image:
-  """Reads an image file of any kind as 8-bit RGB or grey.
-
-  EXIF orientation is applied, so that the image is the right way up.
-  Transparent pixels show white. 16-bit grey is scaled to 8 bits. Of an
-  animation, the first frame counts.
-
-  Args:
-    path: the file.
-    channels: 3 for RGB, 1 for grey (ITU-R 601 luma).
+  """Reads an image file of any kind; see `decode`.
 
   Raises:
     UserError: the file cannot be read as an image.
   """
-  storage.require_file(epath.Path(path))
+  path = epath.Path(path)
+  storage.require_file(path)
   try:
-    with epath.Path(path).open('rb') as file, PIL.Image.open(file) as image:
-      upright = PIL.ImageOps.exif_transpose(image)
-      return _to_eight_bits(upright).convert('RGB' if channels == 3 else 'L')
-  except Exception as error:  # a damaged file fails in many ways
-    raise UserError(_cannot_read(path, error)) from None
+    if path.stat().length > base.MOST_BYTES:
+      raise base.BadImage('it is too large for an image')
+    return decode(path.read_bytes(), channels).image
+  except base.BadImage as error:
+    raise UserError(
+      f'cannot read {path}: {error}; mend or remove the file'
+    ) from None
 
 
-def read_size(path: epath.PathLike) -> tuple[int, int]:
-  """Returns the (width, height) in a file's header; reads no pixels.
+def looks_like_image(first_bytes: bytes) -> bool:
+  """Whether a file that begins like this (32 bytes do) is an image."""
+  return (
+    first_bytes.startswith(_MARKS)
+    or (first_bytes[:4] == b'RIFF' and first_bytes[8:12] == b'WEBP')
+    or first_bytes[4:12] == b'ftypavif'
+    or _is_heic(first_bytes)
+  )
+
+
+def window(
+  image: PIL.Image.Image, top: int, left: int, side: int
+) -> PIL.Image.Image:
+  """Cuts out a square, given by its first row and column and its side.
 
   Raises:
-    UserError: the file is not an image.
+    base.BadImage: it is not within the image.
   """
-  storage.require_file(epath.Path(path))
-  try:
-    with epath.Path(path).open('rb') as file, PIL.Image.open(file) as image:
-      return image.size
-  except Exception as error:  # a damaged file fails in many ways
-    raise UserError(_cannot_read(path, error)) from None
+  if image.width < left + side or image.height < top + side:
+    raise base.BadImage(
+      f'{image.width}x{image.height} does not hold the {side}x{side} pixels '
+      f'from row {top}, column {left}'
+    )
+  return image.crop((left, top, left + side, top + side))
 
 
-def to_square(image: PIL.Image.Image, resolution: int) -> np.ndarray:
-  """Crops the central square and resizes it.
+def to_square(
+  image: PIL.Image.Image, resolution: int, fit: str = 'crop'
+) -> np.ndarray:
+  """Makes an image a square of one size.
 
   Shrinking averages the area that each pixel covers, so it does not alias;
   enlarging is bicubic.
 
+  Args:
+    image: RGB or grey, of any size.
+    resolution: the side wanted.
+    fit: 'crop': the central square; 'pad': the whole image, with black beside
+      it; 'stretch': the whole image, out of shape.
+
   Returns:
     uint8 [resolution, resolution, C].
   """
-  side = min(image.size)
-  left, top = (image.width - side) // 2, (image.height - side) // 2
-  resampling = PIL.Image.Resampling
-  square = image.resize(
-    (resolution, resolution),
-    resampling.BOX if side >= resolution else resampling.BICUBIC,
-    box=(left, top, left + side, top + side),
-  )
+  width, height = image.size
+  if fit == 'pad':
+    return _padded(image, resolution)
+  if fit == 'stretch':
+    box = (0, 0, width, height)
+  else:
+    side = min(image.size)
+    left, top = (width - side) // 2, (height - side) // 2
+    box = (left, top, left + side, top + side)
+  square = _resized(image, (resolution, resolution), box)
   return np.asarray(square).reshape(resolution, resolution, -1)
 
 
@@ -100,39 +197,189 @@ def box_average(image: np.ndarray, resolution: int) -> np.ndarray:
   if block == 1:
     return image
   shape = (resolution, block, resolution, block, image.shape[2])
-  sums = image.reshape(shape).sum((1, 3), dtype=np.uint32)
-  return ((sums + block**2 // 2) // block**2).astype(np.uint8)
+  return _mean(image.reshape(shape).sum((1, 3), dtype=np.uint32), block)
+
+
+def pyramid(
+  image: np.ndarray, resolutions: tuple[int, ...]
+) -> dict[int, np.ndarray]:
+  """The box averages at several resolutions, in one pass.
+
+  Args:
+    image: uint8 [R, R, C].
+    resolutions: R itself, or R halved any number of times.
+
+  Returns:
+    uint8 [resolution, resolution, C] of each, equal to `box_average`.
+  """
+  full = side = image.shape[0]
+  sums, found = image, {}
+  while True:
+    if side in resolutions:
+      found[side] = _mean(sums, full // side)
+    if len(found) == len(resolutions):
+      return found
+    side //= 2
+    # 16 x 16 values of 255 are the most that 16 bits hold.
+    sums = _halved(sums, np.uint16 if full // side <= 16 else np.uint32)
 
 
 def encode_png(image: np.ndarray) -> bytes:
-  """Encodes uint8 [H, W, 1 or 3] (RGB) as PNG."""
+  """Encodes uint8 [H, W, 1 or 3] (RGB) as PNG.
+
+  OpenCV's own setting: of all its levels and strategies the quickest to write
+  and to read again, and a tenth larger than the smallest.
+  """
   if image.shape[2] == 3:
     image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
   return cv2.imencode('.png', image)[1].tobytes()
 
 
-def _cannot_read(path: epath.PathLike, error: Exception) -> str:
-  unknown = isinstance(error, PIL.UnidentifiedImageError)
-  reason = 'it is not an image' if unknown else error
-  return f'cannot read {path}: {reason}; mend or remove the file'
+def _decode_file(
+  content: bytes, low: int, high: int
+) -> tuple[PIL.Image.Image, int]:
+  with _open(content) as image:
+    if _is_deep_colour(image):
+      pixels = cv2.imdecode(
+        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED
+      )
+      if pixels is None or pixels.dtype != np.uint16:
+        raise base.BadImage('its 16-bit colours cannot be read')
+      colours = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+      return _from_pixels(colours, low, high)
+    PIL.ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == 'F':
+      raise base.BadImage('floating-point pixels have no known range')
+    if image.mode.startswith('I'):
+      return _from_pixels(np.asarray(image)[..., None], low, high)
+    if image.has_transparency_data:
+      return _over_white(image), 0
+    image.load()
+    return image, 0
 
 
-def _to_eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
-  """Scales deep grey to 8 bits and lays transparency over white."""
-  if image.mode.startswith('I'):
-    return _shrink_grey(image)
-  if image.mode == 'F':
-    raise ValueError('floating-point pixels have no known range')
-  if image.has_transparency_data:
-    image = image.convert('RGBA')
-    white = PIL.Image.new('RGBA', image.size, 'white')
-    return PIL.Image.alpha_composite(white, image)
+def _open(content: bytes) -> PIL.Image.Image:
+  """Reads a file's header, and refuses what would take too much memory."""
+  image: PIL.Image.Image
+  try:
+    image = PIL.Image.open(io.BytesIO(content))
+  except PIL.UnidentifiedImageError:
+    if not _is_heic(content):
+      raise
+    image = _open_heic(content)
+  except PIL.Image.DecompressionBombError:
+    raise base.BadImage(f'it claims more than {MOST_PIXELS:,} pixels') from None
+  if image.width * image.height > MOST_PIXELS:
+    raise base.BadImage(
+      f'it claims {image.width:,} x {image.height:,} pixels, and '
+      f'{MOST_PIXELS:,} in all are the most that are read'
+    )
   return image
 
 
-def _shrink_grey(image: PIL.Image.Image) -> PIL.Image.Image:
-  """Maps grey 0..65535 to 0..255, rounding to the nearest."""
-  grey = np.asarray(image).astype(np.int64)
-  if grey.min() < 0 or grey.max() > 65535:
-    raise ValueError('its grey values are outside 0..65535')
-  return PIL.Image.fromarray(((grey + 128) // 257).astype(np.uint8))
+def _is_heic(content: bytes) -> bool:
+  return content[4:8] == b'ftyp' and content[8:12] in _HEIC_BRANDS
+
+
+def _open_heic(content: bytes) -> PIL.Image.Image:
+  try:
+    import pillow_heif
+  except ImportError:
+    raise base.BadImage(
+      "HEIC needs pillow-heif: pip install 'alae_jax[heic]'"
+    ) from None
+  pillow_heif.register_heif_opener()
+  return PIL.Image.open(io.BytesIO(content))
+
+
+def _is_deep_colour(image: PIL.Image.Image) -> bool:
+  """Whether colours have 16 bits, of which Pillow would drop eight."""
+  raw_modes = [tile[3] for tile in getattr(image, 'tile', ())]
+  modes = [mode[0] if isinstance(mode, tuple) else mode for mode in raw_modes]
+  return any(
+    isinstance(mode, str) and ';16' in mode and not mode.startswith('I')
+    for mode in modes
+  )
+
+
+def _from_pixels(
+  pixels: np.ndarray, low: int, high: int
+) -> tuple[PIL.Image.Image, int]:
+  """An 8-bit image of an array [H, W, 1, 3 or 4], and its largest value."""
+  if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
+    raise base.BadImage(f'an array of shape {pixels.shape} is no image')
+  if pixels.shape[0] * pixels.shape[1] > MOST_PIXELS:
+    raise base.BadImage(f'it has more than {MOST_PIXELS:,} pixels')
+  deepest = 0
+  if pixels.dtype != np.uint8:
+    if (
+      pixels.dtype.kind not in 'iu' or pixels.min() < 0 or pixels.max() > 65535
+    ):
+      raise base.BadImage('its values are outside 0..65535')
+    deepest = int(pixels.max())
+    pixels = _to_eight_bits(pixels, low, high)
+  if pixels.shape[2] == 1:
+    return PIL.Image.fromarray(np.ascontiguousarray(pixels[..., 0])), deepest
+  image = PIL.Image.fromarray(np.ascontiguousarray(pixels))
+  return (_over_white(image) if image.mode == 'RGBA' else image), deepest
+
+
+def _to_eight_bits(values: np.ndarray, low: int, high: int) -> np.ndarray:
+  """Maps low..high to 0..255, rounding to the nearest, halves up."""
+  span = high - low
+  above = np.clip(values, low, high).astype(np.uint32) - np.uint32(low)
+  return ((above * 510 + span) // (2 * span)).astype(np.uint8)
+
+
+def _over_white(image: PIL.Image.Image) -> PIL.Image.Image:
+  """Lays transparency over white."""
+  out = PIL.Image.new('RGB', image.size)
+  for top in range(0, image.height, _ROWS_AT_ONCE):
+    bottom = min(top + _ROWS_AT_ONCE, image.height)
+    strip = image.crop((0, top, image.width, bottom)).convert('RGBA')
+    white = PIL.Image.new('RGBA', strip.size, _WHITE)
+    out.paste(PIL.Image.alpha_composite(white, strip).convert('RGB'), (0, top))
+  return out
+
+
+def _padded(image: PIL.Image.Image, resolution: int) -> np.ndarray:
+  longer = max(image.size)
+  width, height = (
+    max(1, round(side * resolution / longer)) for side in image.size
+  )
+  inner = _resized(image, (width, height), (0, 0, *image.size))
+  square = PIL.Image.new(image.mode, (resolution, resolution))
+  square.paste(inner, ((resolution - width) // 2, (resolution - height) // 2))
+  return np.asarray(square).reshape(resolution, resolution, -1)
+
+
+def _resized(
+  image: PIL.Image.Image,
+  size: tuple[int, int],
+  box: tuple[int, int, int, int],
+) -> PIL.Image.Image:
+  shrinks = box[2] - box[0] >= size[0] and box[3] - box[1] >= size[1]
+  resampling = PIL.Image.Resampling
+  kind = resampling.BOX if shrinks else resampling.BICUBIC
+  return image.resize(size, kind, box=box)
+
+
+def _halved(sums: np.ndarray, dtype: type) -> np.ndarray:
+  """Sums of 2x2 blocks."""
+  rows = np.add(sums[0::2], sums[1::2], dtype=dtype)
+  return np.add(rows[:, 0::2], rows[:, 1::2])
+
+
+def _mean(sums: np.ndarray, block: int) -> np.ndarray:
+  """Sums of block x block values -> their mean, rounded, halves up."""
+  if block == 1:
+    return sums
+  return ((sums + np.uint32(block**2 // 2)) // np.uint32(block**2)).astype(
+    np.uint8
+  )
+
+
+def _why(raw: base.Raw, error: Exception) -> str:
+  if isinstance(error, PIL.UnidentifiedImageError):
+    return 'it is empty' if not len(raw) else 'it is not an image'
+  return printable(reason(error), 200)

@@ -18,7 +18,7 @@ def test_it_prints_a_line_for_each_resolution(tmp_path, capsys):
     '--test_images',
     2,
   )
-  wanted = f'{tmp_path}/pictures/4/1.0.0: 8 train, 2 test images\n'
+  wanted = f'{tmp_path}/pictures/4/1.0.0: 8 train, 2 test images, 0.0 MB\n'
   assert capsys.readouterr().out == wanted
 
 
@@ -49,13 +49,13 @@ def test_it_says_that_there_are_no_test_images(
     ),
     ('digits', (), "dataset 'digits' is built in"),
     ('unnamed', (), "NAME 'unnamed' is what an imported run calls"),
-    ('mnist', (), '--source {ten} has no train-images-idx3-ubyte'),
+    ('mnist', ('--source', '{root}/text'), 'holds no images, only 1 .txt'),
     ('mnist', ('--channels', '3'), 'mnist is grey'),
     *(
       ('x', ('--resolution', value), f'--resolution {value}: use one of 4, 8')
       for value in ('0', '-1', '3', '100000', '9' * 30)
     ),
-    ('x', ('--resolution', '28'), '--resolution 28: use a power of two'),
+    ('x', ('--resolution', '28'), '--resolution 28: use one of 4, 8'),
     *(
       ('x', ('--resolution', value), 'argument --resolution: invalid')
       for value in ('x', '', '8.0', '1e3', 'nan')
@@ -70,10 +70,10 @@ def test_it_says_that_there_are_no_test_images(
       ('x', ('--channels', value), 'argument --channels: invalid')
       for value in ('0', '2', '4', 'x', '')
     ),
-    ('x', ('--source', '{root}/no'), '--source {root}/no: no such folder'),
-    ('x', ('--source', '{root}/file'), '--source {root}/file: a file: name a'),
-    ('mnist', ('--source', '{root}/file'), 'file: a file: name a folder'),
-    ('x', ('--source', '{root}/file/x'), 'file/x: no such folder'),
+    ('x', ('--source', '{root}/no'), '--source {root}/no: no such file'),
+    ('x', ('--source', '{root}/file'), '--source {root}/file is none of'),
+    ('mnist', ('--source', '{root}/file'), 'file is none of: '),
+    ('x', ('--source', '{root}/file/x'), 'file/x: no such file or folder'),
     ('x', ('--source', '{root}/empty'), '{root}/empty holds no images'),
     ('x', ('--source', '{root}/text'), '{root}/text holds no images'),
     ('x', ('--source', '{root}/broken'), 'a.png: it is not an image'),

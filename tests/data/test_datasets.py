@@ -126,8 +126,8 @@ def test_in_memory_keeps_within_its_limit(data_dir):
     (
       'cats', 64,
       "no dataset 'cats' at 64x64 in DIR (there: 4x4, 8x8); make it with: "
-      'alae prepare cats --source FOLDER --resolution 64 --data_dir DIR '
-      '--overwrite',
+      'alae prepare cats --source FOLDER --resolution 64 --overwrite '
+      '--data_dir DIR',
     ),
   ],
 )  # fmt: skip

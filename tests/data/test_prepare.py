@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import http.server
 import json
@@ -8,10 +9,11 @@ import threading
 import numpy as np
 import PIL.Image
 import pytest
-import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import checksums
 
-from alae_jax.data import builders, datasets, images, prepare
+from alae_jax.data import datasets, images, prepare, remote
+from alae_jax.data.preparing import downloads, levels, shards
+from alae_jax.data.preparing.catalogue import DATASETS
 from alae_jax.errors import UserError
 from tests.support.example_data import (
   SHARED,
@@ -63,10 +65,6 @@ def test_both_forms_of_mnist_live_together(tmp_path):
   assert set(datasets.available('mnist', tmp_path)) == {28, 32, 16, 8, 4}
 
 
-def test_our_mnist_is_not_in_tfds_registry():
-  assert tfds.builder_cls('mnist') is not builders.Mnist
-
-
 def test_a_folder_of_images(tmp_path):
   """Every level, in order, at every resolution, split by a hash of names."""
   wanted = write_images(tmp_path / 'pictures', count=20, side=16)
@@ -114,48 +112,132 @@ def test_all_sorts_of_images_in_one_folder(tmp_path):
     datasets.open_dataset('mixed', tmp_path, 'test', 8)
 
 
-def test_a_broken_file_stops_it_by_name_and_leaves_nothing(tmp_path):
+def test_broken_files_stop_it_by_name_and_make_nothing(tmp_path, capsys):
   write_images(tmp_path / 'pictures', count=6, side=8)
-  broken = tmp_path / 'pictures' / '03.png'
-  broken.write_bytes(broken.read_bytes()[:150])
-  with pytest.raises(UserError, match=r'cannot read .*03\.png'):
-    prepare.prepare('pictures', tmp_path / 'pictures', tmp_path)
-  assert not datasets.available('pictures', tmp_path)
-
-
-def _interrupt_at(monkeypatch, resolution, image):
-  encode = builders.ResolutionBuilder._encode
-
-  def interrupted(self, split, index):
-    if self.resolution == resolution and index == image:
-      raise KeyboardInterrupt
-    return encode(self, split, index)
-
-  monkeypatch.setattr(builders.ResolutionBuilder, '_encode', interrupted)
-
-
-def test_an_interruption_leaves_nothing_that_reads_as_whole(
-  tmp_path, monkeypatch
-):
-  write_images(tmp_path / 'pictures', count=40, side=8)
+  for name in ('01', '03'):
+    broken = tmp_path / 'pictures' / f'{name}.png'
+    broken.write_bytes(broken.read_bytes()[:150])
   run = functools.partial(
     prepare.prepare, 'pictures', tmp_path / 'pictures', tmp_path
   )
-  with monkeypatch.context() as patch:
-    _interrupt_at(patch, resolution=4, image=7)
-    with pytest.raises(KeyboardInterrupt):
-      run()
+  with pytest.raises(UserError, match=r'2 of 6 images .* 01\.png: .*truncated'):
+    run()
+  assert '03.png: ' in capsys.readouterr().err
   assert not datasets.available('pictures', tmp_path)
-  _interrupt_at(monkeypatch, resolution=8, image=0)  # already whole: not made
-  run()
-  assert set(datasets.available('pictures', tmp_path)) == {8, 4}
+  run(bad_files='skip')
+  assert len(datasets.open_dataset('pictures', tmp_path, 'train', 8)) == 4
+  skipped = (tmp_path / 'pictures' / 'skipped.txt').read_text()
+  assert [line.split('\t')[0] for line in skipped.splitlines()] == [
+    '01.png',
+    '03.png',
+  ]
   assert not (tmp_path / 'pictures.unfinished').exists()
 
 
-def test_levels_of_other_images_are_not_taken_up(tmp_path, monkeypatch):
+@pytest.fixture
+def small_steps(monkeypatch):
+  """Shards of eight images and pieces of two."""
+  monkeypatch.setattr(shards, '_MOST_IN_SHARD', 8)
+  monkeypatch.setattr(shards, '_MOST_IN_PIECE', 2)
+
+
+def _interrupt_after(monkeypatch, pieces):
+  """Ctrl-C amid the piece after so many."""
+  make_piece = shards.make_piece
+  made = []
+
+  def interrupted(recipe, task):
+    if len(made) >= pieces:
+      raise KeyboardInterrupt
+    made.append(task)
+    return make_piece(recipe, task)
+
+  monkeypatch.setattr(shards, 'make_piece', interrupted)
+  return made
+
+
+@pytest.mark.parametrize('pieces', [0, 1, 3, 9, 15])
+def test_who_was_interrupted_goes_on_where_it_was(
+  tmp_path, monkeypatch, small_steps, pieces
+):
+  write_images(tmp_path / 'pictures', count=40, side=8)
+  run = functools.partial(prepare.prepare, 'pictures', tmp_path / 'pictures')
+  run(tmp_path / 'undisturbed')
+  with monkeypatch.context() as patch:
+    _interrupt_after(patch, pieces)
+    with pytest.raises(KeyboardInterrupt):
+      run(tmp_path / 'data')
+  assert not datasets.available('pictures', tmp_path / 'data')
+  with monkeypatch.context() as patch:
+    again = _interrupt_after(patch, 1000)
+    run(tmp_path / 'data')
+  assert not (tmp_path / 'data' / 'pictures.unfinished').exists()
+  # What is whole is found again, and not made: 18 train and 2 test pieces.
+  assert 20 - pieces >= len(again) - 3
+  assert _bytes_of(tmp_path / 'data') == _bytes_of(tmp_path / 'undisturbed')
+
+
+def _bytes_of(folder):
+  return {
+    path.relative_to(folder): path.read_bytes()
+    for path in folder.rglob('*')
+    if path.is_file()
+  }
+
+
+def test_a_split_of_many_shards_reads_in_order(tmp_path, small_steps):
+  wanted = write_images(tmp_path / 'pictures', count=21, side=8)
+  prepare.prepare('pictures', tmp_path / 'pictures', tmp_path, test_images=0)
+  folder = datasets.available('pictures', tmp_path)[8]
+  assert len(list(folder.glob('*.array_record-*-of-00003'))) == 3
+  got = _arrays('pictures', tmp_path, 'train', 8)['image']
+  np.testing.assert_array_equal(got, wanted)
+
+
+def test_processes_make_the_same_bytes(tmp_path, small_steps):
+  """Their pieces and shards are larger: the constants are this process's."""
+  write_images(tmp_path / 'pictures', count=30, side=8)
+  for name, workers in (('one', 1), ('two', 2)):
+    prepare.prepare(
+      'pictures', tmp_path / 'pictures', tmp_path / name, workers=workers
+    )
+  assert _bytes_of(tmp_path / 'one') == _bytes_of(tmp_path / 'two')
+
+
+@pytest.mark.parametrize('where', ['levels', 'move'])
+def test_a_kill_amid_the_last_steps_loses_nothing(
+  tmp_path, monkeypatch, small_steps, where
+):
+  write_images(tmp_path / 'pictures', count=20, side=8)
+  run = functools.partial(prepare.prepare, 'pictures', tmp_path / 'pictures')
+  run(tmp_path / 'undisturbed')
+  module, name = {
+    'levels': (levels, 'assemble'), 'move': (remote, 'move'),
+  }[where]  # fmt: skip
+  step, calls = getattr(module, name), []
+
+  def killed(*arguments):
+    calls.append(arguments)
+    if len(calls) == 2:
+      raise KeyboardInterrupt
+    return step(*arguments)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(module, name, killed)
+    with pytest.raises(KeyboardInterrupt):
+      run(tmp_path / 'data')
+    patch.setattr(shards, 'make_piece', None)  # nothing is made once more
+    patch.setattr(module, name, step)
+    run(tmp_path / 'data')
+  assert _bytes_of(tmp_path / 'data') == _bytes_of(tmp_path / 'undisturbed')
+
+
+def test_what_was_begun_with_other_images_is_not_taken_up(
+  tmp_path, monkeypatch, small_steps
+):
   write_images(tmp_path / 'pictures', count=8, side=8)
   with monkeypatch.context() as patch:
-    _interrupt_at(patch, resolution=4, image=0)
+    _interrupt_after(patch, 3)
     with pytest.raises(KeyboardInterrupt):
       prepare.prepare('pictures', tmp_path / 'pictures', tmp_path)
   wanted = write_images(tmp_path / 'pictures', count=7, side=8, seed=1)
@@ -163,6 +245,23 @@ def test_levels_of_other_images_are_not_taken_up(tmp_path, monkeypatch):
   prepare.prepare('pictures', tmp_path / 'pictures', tmp_path, test_images=0)
   got = _arrays('pictures', tmp_path, 'train', 8)['image']
   np.testing.assert_array_equal(got, wanted)
+
+
+def test_two_at_once_do_not_mix(tmp_path, monkeypatch):
+  write_images(tmp_path / 'pictures', count=8, side=8)
+  run = functools.partial(
+    prepare.prepare, 'pictures', tmp_path / 'pictures', tmp_path
+  )
+  make_piece = shards.make_piece
+
+  def meanwhile(recipe, task):
+    with pytest.raises(UserError, match="another process is preparing 'pict"):
+      run()
+    return make_piece(recipe, task)
+
+  monkeypatch.setattr(shards, 'make_piece', meanwhile)
+  run()
+  assert set(datasets.available('pictures', tmp_path)) == {8, 4}
 
 
 def test_a_failed_overwrite_leaves_the_old_dataset(tmp_path):
@@ -216,15 +315,22 @@ def test_overwriting_leaves_no_level_of_the_old_pyramid(tmp_path):
     ({'name': 'digits'}, 'built in'),
     ({'name': 'My Data'}, 'small letters'),
     ({'name': 'cats'}, "source is missing: dataset 'cats'"),
-    ({'name': 'cats', 'source': 'absent'}, 'absent: no such folder'),
-    ({'name': 'cats', 'source': 'cats.zip'}, 'a zip file.*yet'),
+    ({'name': 'cats', 'source': 'absent'}, 'absent: no such file or folder'),
+    ({'name': 'ffhq'}, r"source is missing.*'ffhq'.*images1024x1024"),
+    ({'name': 'cats', 'format': 'rar'}, "format 'rar': use one of tfds, idx"),
+    ({'name': 'cats', 'fit': 'x'}, "fit 'x': use one of crop, pad, stretch"),
+    ({'name': 'cats', 'bad_files': 'x'}, "bad_files 'x': use one of fail, sk"),
+    ({'name': 'cats', 'max_images': 0}, 'max_images 0: use 1 or more'),
+    ({'name': 'cats', 'depth_range': (9, 9)}, 'depth_range 9,9: use two'),
+    ({'name': 'celeba', 'fit': 'pad'}, 'fit pad: celeba has a window'),
+    ({'name': 'ffhq', 'resolution': 64}, 'resolution 64: FFHQ is made at 1024'),
     ({'name': 'cats', 'resolution': 100}, 'resolution 100: use one of'),
     ({'name': 'cats', 'channels': 4}, 'channels 4'),
     ({'name': 'cats', 'test_images': 1.5}, 'test_images 1.5'),
     ({'name': 'cats', 'test_images': -1}, 'test_images -1'),
-    ({'name': 'mnist', 'resolution': 64}, 'mnist is 28, or 32'),
+    ({'name': 'mnist', 'resolution': 64}, 'MNIST is made at 28, or 32'),
     ({'name': 'mnist', 'channels': 3}, 'leave out'),
-    ({'name': 'mnist', 'source': 'absent'}, 'absent: no such folder'),
+    ({'name': 'mnist', 'source': 'absent'}, 'absent: no such file or'),
   ],
 )
 def test_wrong_arguments_are_told_in_a_line(tmp_path, arguments, message):
@@ -238,7 +344,7 @@ def test_wrong_folders_are_told_in_a_line(tmp_path):
   (tmp_path / 'lmdb').mkdir()
   (tmp_path / 'lmdb' / 'data.mdb').touch()
   write_images(tmp_path / 'few', count=3)
-  for folder, message in (('empty', 'holds no images'), ('lmdb', 'an LMDB')):
+  for folder, message in (('empty', 'no images'), ('lmdb', 'damaged LMDB')):
     with pytest.raises(UserError, match=message):
       prepare.prepare('cats', tmp_path / folder, tmp_path)
   with pytest.raises(UserError, match='test_images 3 of 3'):
@@ -253,11 +359,32 @@ def mirror(tmp_path, monkeypatch):
   with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    url = f'http://127.0.0.1:{server.server_port}/'
-    monkeypatch.setattr(builders.Mnist, 'url', url)
+    _serve_mnist(monkeypatch, f'http://127.0.0.1:{server.server_port}/')
+    known = tmp_path / 'checksums.tsv'
+    urls = {url.rpartition('/')[2]: url for url in DATASETS['mnist'].urls}
+    checksums.save_url_infos(
+      known,
+      {
+        urls[path.name]: checksums.compute_url_info(path)
+        for path in folder.iterdir()
+      },
+    )
+    monkeypatch.setattr(downloads, '_CHECKSUMS', known)
     yield folder
     server.shutdown()
     thread.join()
+
+
+def _serve_mnist(monkeypatch, address):
+  mnist = DATASETS['mnist']
+  urls = tuple(address + url.rpartition('/')[2] for url in mnist.urls)
+  served = dataclasses.replace(mnist, urls=urls)
+  monkeypatch.setitem(DATASETS, 'mnist', served)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+  monkeypatch.setenv('ALAE_CACHE', str(tmp_path / 'cache'))
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -265,18 +392,12 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
     pass
 
 
-def _checksums(folder):
-  return {
-    builders.Mnist.url + path.name: checksums.compute_url_info(path)
-    for path in folder.iterdir()
-  }
-
-
-def test_mnist_is_downloaded_and_checked(tmp_path, monkeypatch, mirror):
-  infos = _checksums(mirror)
-  monkeypatch.setattr(builders.Mnist, 'url_infos', infos)
-  prepare.prepare('mnist', data_dir=tmp_path)
-  assert len(datasets.open_dataset('mnist', tmp_path, 'test', 28)) == 3
+def test_mnist_is_downloaded_and_checked(tmp_path, mirror):
+  prepare.prepare('mnist', data_dir=tmp_path / 'data')
+  assert len(datasets.open_dataset('mnist', tmp_path / 'data', 'test', 28)) == 3
+  for path in mirror.iterdir():  # they are there for the next time
+    path.unlink()
+  prepare.prepare('mnist', data_dir=tmp_path / 'data', resolution=32)
 
 
 def test_a_download_does_not_replace_other_data_unasked(tmp_path, mirror):
@@ -295,11 +416,7 @@ def test_a_file_gone_from_the_mirror_is_told_in_a_line(tmp_path, mirror):
     prepare.prepare('mnist', data_dir=tmp_path)
 
 
-def test_a_download_with_another_checksum_is_refused(
-  tmp_path, monkeypatch, mirror
-):
-  infos = _checksums(mirror)
-  monkeypatch.setattr(builders.Mnist, 'url_infos', infos)
+def test_a_download_with_another_checksum_is_refused(tmp_path, mirror):
   path = mirror / 't10k-labels-idx1-ubyte.gz'
   path.write_bytes(path.read_bytes() + b'x')
   with pytest.raises(UserError, match='not the published file'):
@@ -308,16 +425,16 @@ def test_a_download_with_another_checksum_is_refused(
 
 
 def test_offline_it_says_how_to_go_on(tmp_path, monkeypatch):
-  monkeypatch.setattr(builders.Mnist, 'url', 'http://127.0.0.1:9/')
+  _serve_mnist(monkeypatch, 'http://127.0.0.1:9/')
   with pytest.raises(UserError, match=r'cannot download mnist.*source'):
     prepare.prepare('mnist', data_dir=tmp_path)
 
 
 def test_every_public_file_has_a_checksum():
-  for builder in (builders.Mnist, builders.FashionMnist):
-    urls = [u for u in builder.url_infos if u.startswith(builder.url)]
-    assert len(urls) == 4
-    assert all(len(builder.url_infos[url].checksum) == 64 for url in urls)
+  infos = checksums.load_url_infos(downloads._CHECKSUMS)
+  urls = [url for known in DATASETS.values() for url in known.urls]
+  assert len(urls) == 8
+  assert all(len(infos[url].checksum) == 64 for url in urls)
 
 
 _WITHOUT_TENSORFLOW = """
@@ -373,7 +490,8 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, size):
   with room(size), pytest.raises(OSError, match='there before is whole') as no:
     prepare.prepare(*words)
   assert no.value.filename == str(tmp_path / 'data')
-  assert not (tmp_path / 'data').exists()
+  assert not datasets.available('faces', tmp_path / 'data')
+  assert not list((tmp_path / 'data').rglob('*partial'))
   assert [path.parent.name for path in prepare.prepare(*words)] == [
     '32',
     '16',

@@ -8,6 +8,7 @@ are small, travel to others, and open their files there when first asked.
 import abc
 import collections
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,6 +38,14 @@ class Reader(abc.ABC):
       BadImage: it is damaged, or not what it was when it was listed.
       OSError: the system refuses.
     """
+
+  def head(self, place: Any) -> Raw:
+    """Returns the image, or enough of its beginning to tell its size by.
+
+    Raises:
+      BadImage: as `read` does.
+    """
+    return self.read(place)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +94,20 @@ class Source:
     """Returns one image; see Reader.read."""
     return self.reader.read(self.places[index])
 
+  def only(self, indices: np.ndarray) -> 'Source':
+    """The source of these images alone, in one split and without labels."""
+    return dataclasses.replace(
+      self,
+      names=[self.names[i] for i in indices],
+      places=[self.places[i] for i in indices],
+      sizes=[self.sizes[i] for i in indices],
+      labels=None,
+      splits=None,
+    )
+
+  @functools.cached_property
   def digest(self) -> str:
-    """Returns a hash of what is listed: names, sizes, labels and splits."""
+    """A hash of what is listed: names, sizes, labels and splits."""
     digest = hashlib.sha256()
     for name, size in zip(self.names, self.sizes, strict=True):
       digest.update(f'{name} {size}\n'.encode(errors='surrogateescape'))

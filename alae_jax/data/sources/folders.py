@@ -1,144 +1,143 @@
-"""Which files of a folder are images, and which of them are for testing."""
+"""Folders of image files, however deep."""
 
-import hashlib
-from collections.abc import Sequence
+import collections
+import dataclasses
+import os
+from collections.abc import Iterator
 
 from etils import epath
 
-from alae_jax import progress, storage
+from alae_jax import storage
 from alae_jax.data import images
-from alae_jax.errors import UserError
+from alae_jax.data.sources import base
+from alae_jax.errors import UserError, reason
 
-_LATER = {
-  '.zip': 'a zip file',
-  '.mdb': 'an LMDB',
-  '.tfrecords': 'TFRecords',
-  '.tfrecord': 'TFRecords',
-}
+TITLE = 'a folder of images'
+_FIRST_BYTES = 64  # enough to tell an image by
+_HEAD_BYTES = 1 << 18  # and its size, unless a camera wrote much before it
 
 
-def find_images(source: epath.PathLike) -> list[epath.Path]:
+@dataclasses.dataclass(frozen=True)
+class FileReader(base.Reader):
+  """Reads image files; a place is a path and the size it was listed with."""
+
+  def read(self, place: tuple[str, int]) -> bytes:
+    """Returns the file's bytes."""
+    path, size = place
+    if size > base.MOST_BYTES:
+      raise base.BadImage(f'it has {size:,} bytes')
+    try:
+      content = epath.Path(path).read_bytes()
+    except OSError as error:
+      raise base.BadImage(error.strerror or reason(error)) from None
+    if len(content) != size:
+      raise base.BadImage('it has changed since the folder was listed')
+    return content
+
+  def head(self, place: tuple[str, int]) -> bytes:
+    """Returns the file's first bytes."""
+    try:
+      with epath.Path(place[0]).open('rb') as file:
+        return file.read(_HEAD_BYTES)
+    except OSError as error:
+      raise base.BadImage(error.strerror or reason(error)) from None
+
+
+def holds(path: epath.Path) -> bool:
+  """Whether there is an image in the folder."""
+  return path.is_dir() and any(_is_image(file) for file, _ in _walk(path))
+
+
+def open_source(path: epath.Path) -> base.Source:
   """Lists the image files under a folder, sorted by their path in it.
 
   Raises:
-    UserError: the folder is missing, holds no image, or is another kind of
-      data.
+    UserError: the folder is missing, or holds no image.
   """
-  source = storage.locate(source)
-  _refuse_other_kinds(source, [source])
-  if not source.is_dir():
-    what = 'a file: name a folder' if source.exists() else 'no such folder'
-    raise UserError(f'source {source}: {what}')
-  found = list_images(source)
-  if not found:
-    _refuse_other_kinds(source, list(_walk(source)))
-    kinds = ', '.join(sorted(images.EXTENSIONS))
-    raise UserError(f'source {source} holds no images ({kinds})')
-  return found
+  files, left_out = _list(path)
+  if not files:
+    what = base.tell_left_out(left_out)
+    there = f', only {what}' if what else ''
+    raise UserError(f'source {path} holds no images{there}')
+  sizes = [file.stat().length for file in files]
+  return base.Source(
+    path=path,
+    reader=FileReader(),
+    names=[file.relative_to(path).as_posix() for file in files],
+    places=[(os.fspath(f), size) for f, size in zip(files, sizes, strict=True)],
+    sizes=sizes,
+    left_out=left_out,
+  )
 
 
 def list_images(folder: epath.PathLike) -> list[epath.Path]:
   """Lists the image files under a folder, sorted by their path in it."""
-  folder = epath.Path(folder)
-  found = [f for f in _walk(folder) if f.suffix.lower() in images.EXTENSIONS]
-  return sorted(found, key=lambda f: f.relative_to(folder).as_posix())
+  return _list(epath.Path(folder))[0]
 
 
-def largest_resolution(files: Sequence[epath.Path], limit: int) -> int:
-  """Returns the largest power of two that no image is smaller than.
-
-  It reads the headers only. At most `limit`; at least 4.
-
-  Raises:
-    UserError: a file is not an image, or smaller than 4x4.
-  """
-  side = limit
-  for path in progress.over(files, 'measuring', unit='images'):
-    smallest = min(images.read_size(path))
-    if smallest < 4:
-      raise UserError(f'{path} is smaller than 4x4; remove it')
-    side = min(side, smallest)
-  return 1 << (side.bit_length() - 1)
-
-
-def split_files(
-  source: epath.PathLike,
-  files: Sequence[epath.Path],
-  test_images: float | None,
-) -> dict[str, list[epath.Path]]:
-  """Sets test images apart, chosen by a hash of their path in the folder.
-
-  The choice is the same on every machine; order within a split is sorted.
-
-  Args:
-    source: the folder.
-    files: the images in it.
-    test_images: how many (1 or more, or 0), or which part of all (between 0
-      and 1); None: a tenth, at most 10,000.
-
-  Returns:
-    {'train': files, 'test': files}, without a split that is empty.
-
-  Raises:
-    UserError: no image would be left to train on.
-  """
-  count = _test_count(len(files), test_images)
-  ranked = sorted(files, key=lambda f: _hash(_relative(source, f)))
-  test = set(ranked[:count])
-  splits = {
-    'train': [f for f in files if f not in test],
-    'test': [f for f in files if f in test],
-  }
-  return {split: chosen for split, chosen in splits.items() if chosen}
-
-
-def fingerprint(
-  source: epath.PathLike, files: Sequence[epath.Path], *settings: object
-) -> str:
-  """Returns a hash of the files' paths and sizes, and of the settings."""
-  digest = hashlib.sha256(repr(settings).encode())
-  for path in files:
-    digest.update(f'{_relative(source, path)} {path.stat().length}\n'.encode())
-  return digest.hexdigest()
-
-
-def _walk(folder: epath.Path):
-  """Yields the files under a folder, but for hidden ones."""
-  for path in folder.iterdir():
-    if path.name.startswith('.'):
-      continue
-    if path.is_dir():
-      yield from _walk(path)
+def _list(folder: epath.Path) -> tuple[list[epath.Path], dict[str, int]]:
+  """The images, each real file once, and how many other files of what kind."""
+  left_out: collections.Counter[str] = collections.Counter()
+  found = []
+  for path, is_linked in _walk(folder):
+    if _is_image(path):
+      found.append((is_linked, path.relative_to(folder).as_posix(), path))
     else:
-      yield path
+      left_out[path.suffix.lower() or 'without suffix'] += 1
+  images_once: dict[object, tuple[str, epath.Path]] = {}
+  for _, name, path in sorted(found):  # a file itself goes before links to it
+    if images_once.setdefault(_identity(path), (name, path))[0] != name:
+      left_out['named twice'] += 1
+  return [path for _, path in sorted(images_once.values())], dict(left_out)
 
 
-def _refuse_other_kinds(source: epath.Path, files: Sequence[epath.Path]):
-  for path in files:
-    kind = _LATER.get(path.suffix.lower())
-    if kind:
-      raise UserError(
-        f'source {source} is {kind}, which cannot be read yet; '
-        'give a folder of images'
-      )
+def _walk(folder: epath.Path) -> Iterator[tuple[epath.Path, bool]]:
+  """The files under a folder, but for hidden ones, and which links lead to.
+
+  A folder that several links lead to, or that leads to itself, is walked once.
+  """
+  waiting = [(folder, False)]
+  seen = set()
+  while waiting:
+    links = []
+    while waiting:  # what is there without links goes first
+      above, is_linked = waiting.pop()
+      if (identity := _identity(above)) in seen:
+        continue
+      seen.add(identity)
+      for path in above.iterdir():
+        if path.name.startswith('.'):
+          continue
+        linked = is_linked or _is_link(path)
+        if not path.is_dir():
+          yield path, linked
+        elif linked:
+          links.append((path, True))
+        else:
+          waiting.append((path, False))
+    waiting = sorted(links, reverse=True)
 
 
-def _test_count(total: int, test_images: float | None) -> int:
-  """Returns how many of the images are for testing."""
-  if test_images is None:
-    return min(total // 10, 10_000)
-  count = round(test_images * total if 0 < test_images < 1 else test_images)
-  if not 0 <= count < total:
-    raise UserError(
-      f'test_images {test_images} of {total} images leaves none to train '
-      'on; give a smaller count, or a part between 0 and 1'
-    )
-  return count
+def _is_image(path: epath.Path) -> bool:
+  """By its suffix, or without one by its first bytes."""
+  if path.suffix:
+    return path.suffix.lower() in images.EXTENSIONS
+  if not path.is_file():
+    return False
+  with path.open('rb') as file:
+    return images.looks_like_image(file.read(_FIRST_BYTES))
 
 
-def _relative(source: epath.PathLike, path: epath.Path) -> str:
-  return path.relative_to(epath.Path(source)).as_posix()
+def _is_link(path: epath.Path) -> bool:
+  return not storage.is_remote(path) and os.path.islink(path)
 
 
-def _hash(text: str) -> bytes:
-  return hashlib.sha256(text.encode()).digest()
+def _identity(path: epath.Path) -> object:
+  """The same for all names of a file or folder on a disk."""
+  if storage.is_remote(path):
+    return os.fspath(path)
+  try:
+    status = os.stat(path)
+  except OSError:  # a link to nowhere
+    return os.fspath(path)
+  return status.st_dev, status.st_ino

@@ -6,7 +6,9 @@ gzipped; the content says whether, not the name. Anything that does not
 match to the byte is refused with the file's name and what is wrong.
 """
 
+import dataclasses
 import gzip
+import hashlib
 import math
 import zlib
 from collections.abc import Mapping
@@ -15,11 +17,69 @@ import numpy as np
 from etils import epath
 
 from alae_jax import storage
+from alae_jax.data.sources import base
 from alae_jax.errors import UserError
+
+TITLE = "MNIST's four IDX files"
 
 _UNSIGNED_BYTE = 8
 _GZIP_MAGIC = b'\x1f\x8b'
 STEMS = {'train': 'train', 'test': 't10k'}
+
+
+@dataclasses.dataclass(frozen=True)
+class ArrayReader(base.Reader):
+  """Gives images of arrays in memory, which travel with it; a place is a row.
+
+  Attributes:
+    arrays: uint8 [N, H, W, 1] of each split.
+  """
+
+  arrays: Mapping[str, np.ndarray]
+
+  def read(self, place: tuple[str, int]) -> np.ndarray:
+    """Returns uint8 [H, W, 1]."""
+    split, row = place
+    return self.arrays[split][row]
+
+
+def holds(path: epath.Path) -> bool:
+  """Whether an IDX file of training images is in the folder."""
+  return path.is_dir() and _find_any(path, 'train-images', 'idx3') is not None
+
+
+def open_source(path: epath.Path) -> base.Source:
+  """Reads all of the four files of a folder.
+
+  Raises:
+    UserError: one is missing or damaged, or they don't belong together.
+  """
+  data = {s: read_split(files) for s, files in find_files(path).items()}
+  names: list[str] = []
+  sizes, places, labels, splits = [], [], [], {}
+  for split, arrays in data.items():
+    rows = range(len(arrays['label']))
+    splits[split] = np.arange(len(names), len(names) + len(rows))
+    names += [f'{split}/{row:05d}' for row in rows]
+    places += [(split, row) for row in rows]
+    # However they are packed: of images of one size only the content differs.
+    sizes += [_number(image) for image in arrays['image']]
+    labels.append(arrays['label'].astype(np.int64))
+  of_images = np.concatenate(labels)
+  classes = max(10, int(of_images.max(initial=0)) + 1)
+  return base.Source(
+    path=path,
+    reader=ArrayReader({s: arrays['image'] for s, arrays in data.items()}),
+    names=names,
+    places=places,
+    sizes=sizes,
+    labels=base.Labels([str(c) for c in range(classes)], of_images),
+    splits=splits,
+  )
+
+
+def _number(image: np.ndarray) -> int:
+  return int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], 'big')
 
 
 def read_idx(path: epath.PathLike, dimensions: int) -> np.ndarray:
@@ -95,14 +155,24 @@ def find_files(directory: epath.PathLike) -> dict[str, dict[str, epath.Path]]:
 
 
 def _find(directory: epath.Path, stem: str, ending: str) -> epath.Path:
-  for name in (f'{stem}-{ending}', f'{stem}.{ending}'):
-    for path in (directory / name, directory / f'{name}.gz'):
-      if path.exists():
-        return path
+  found = _find_any(directory, stem, ending.partition('-')[0])
+  if found:
+    return found
   raise UserError(
     f'source {directory} has no {stem}-{ending} (or .gz); it must hold '
     'the four IDX files'
   )
+
+
+def _find_any(
+  directory: epath.Path, stem: str, ending: str
+) -> epath.Path | None:
+  """The file by one of its spellings, if it is there."""
+  for name in (f'{stem}-{ending}-ubyte', f'{stem}.{ending}-ubyte'):
+    for path in (directory / name, directory / f'{name}.gz'):
+      if path.exists():
+        return path
+  return None
 
 
 def _read_bytes(path: epath.Path) -> bytes:

@@ -1,0 +1,1 @@
+"""From raw images to datasets: what is made, how, and by many at once."""

@@ -1,0 +1,167 @@
+"""Zip files of images, read in place.
+
+FFHQ's and CelebA's, those that StyleGAN's tools write (with dataset.json), and
+any other.
+"""
+
+import collections
+import functools
+import json
+import threading
+import zipfile
+import zlib
+
+import numpy as np
+from etils import epath
+
+from alae_jax import storage
+from alae_jax.data.sources import base, members
+from alae_jax.errors import UserError, printable
+
+TITLE = 'a zip file of images'
+_MARKS = (b'PK\x03\x04', b'PK\x05\x06')
+_LABELS = 'dataset.json'  # as StyleGAN's tools call it
+_OTHER_FORMS = {
+  '.mdb': 'an LMDB',
+  '.tfrecords': 'TFRecords',
+  '.tfrecord': 'TFRecords',
+  '.parquet': 'Parquet',
+  '.npy': 'arrays',
+}
+# What a process has open. A ZipFile can't be shared by threads without a lock,
+# which it brings, but its list is worth reading once only.
+_OPENING = threading.Lock()
+
+
+class ZipReader(base.Reader):
+  """Reads members; a place is a member's number."""
+
+  def __init__(self, path: epath.PathLike):
+    """Names the file; opens nothing yet."""
+    self._path = str(path)
+
+  def read(self, place: int) -> bytes:
+    """Returns the member's bytes."""
+    with _OPENING:
+      archive, infos = _open(self._path)
+    info = infos[place]
+    if info.file_size > base.MOST_BYTES:
+      raise base.BadImage(f'it claims {info.file_size:,} bytes')
+    try:
+      with archive.open(info) as file:
+        content = file.read(info.file_size)
+        if file.read(1):
+          raise base.BadImage('it is longer than it claims')
+    except (
+      zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
+      NotImplementedError, RuntimeError,
+    ) as error:  # fmt: skip
+      raise base.BadImage(printable(str(error), 200)) from None
+    if len(content) != info.file_size:
+      raise base.BadImage('it is cut short')
+    return content
+
+
+def holds(path: epath.Path) -> bool:
+  """Whether it is a zip file."""
+  if not path.is_file() or storage.is_remote(path):
+    return False
+  with open(path, 'rb') as file:
+    return file.read(4) in _MARKS and path.suffix.lower() != '.npz'
+
+
+def open_source(path: epath.Path) -> base.Source:
+  """Lists the images in a zip file, sorted by name.
+
+  Raises:
+    UserError: it is damaged, has names that lead out of it or are there twice,
+      or holds no image.
+  """
+  storage.require_file(path)
+  _, infos = _list(path)
+  left_out: collections.Counter[str] = collections.Counter()
+  found = {}
+  for number, info in enumerate(infos):
+    if info.is_dir():
+      continue
+    kind = members.why_not_taken(info.filename)
+    if kind is None:
+      found[number] = info
+    elif info.filename != _LABELS:
+      left_out[kind] += 1
+  _check_names(path, [info.filename for info in found.values()])
+  if not found:
+    raise UserError(_nothing_in(path, left_out))
+  order = sorted(found, key=lambda number: found[number].filename)
+  names = [found[number].filename for number in order]
+  return base.Source(
+    path=path,
+    reader=ZipReader(path),
+    names=names,
+    places=order,
+    # With the checksum of the content, whatever its length.
+    sizes=[found[n].file_size << 32 | found[n].CRC for n in order],
+    labels=_labels(path, names),
+    left_out=left_out,
+  )
+
+
+@functools.lru_cache(maxsize=4)
+def _open(path: str) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
+  return _list(epath.Path(path))
+
+
+def _list(
+  path: epath.Path,
+) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
+  try:
+    archive = zipfile.ZipFile(path)
+    return archive, archive.infolist()
+  except (
+    zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, IndexError,
+  ) as error:  # fmt: skip
+    raise UserError(
+      f'{path} is a damaged zip file ({printable(str(error), 100)}); get the '
+      'file again'
+    ) from None
+
+
+def _check_names(path: epath.Path, names: list[str]) -> None:
+  for name in names:
+    if members.climbs_out(name):
+      raise UserError(f'{path} holds {name!r}, which leads out of it')
+  twice = members.first_twice(names)
+  if twice:
+    raise UserError(f'{path} holds {twice!r} twice: make a new one of it')
+
+
+def _nothing_in(path: epath.Path, left_out: dict[str, int]) -> str:
+  for suffix, form in _OTHER_FORMS.items():
+    if suffix in left_out:
+      return f'{path} holds {form}: unzip it, and name what comes of it'
+  there = base.tell_left_out(left_out)
+  return f'{path} holds no images' + (f', only {there}' if there else '')
+
+
+def _labels(path: epath.Path, names: list[str]) -> base.Labels | None:
+  """The whole numbers of dataset.json, if it has one for every image."""
+  archive, infos = _list(path)
+  if _LABELS not in (info.filename for info in infos):
+    return None
+  try:
+    given = json.loads(archive.read(_LABELS)).get('labels') or []
+    by_name = {name.replace('\\', '/'): label for name, label in given}
+  except (
+    zipfile.BadZipFile, zlib.error, ValueError, TypeError, AttributeError,
+  ) as error:  # fmt: skip
+    raise UserError(
+      f'{path}: its {_LABELS} cannot be read ({printable(str(error), 100)})'
+    ) from None
+  if not by_name:
+    return None
+  found = [by_name.get(name) for name in names]
+  labels = [label for label in found if isinstance(label, int) and label >= 0]
+  if len(labels) < len(names):
+    return None  # vectors of attributes, or of some images only
+  count = max(labels) + 1
+  return base.Labels([str(i) for i in range(count)], np.array(labels, np.int64))
