@@ -239,7 +239,12 @@ def _make(
   workers: int | None,
 ) -> None:
   """Makes resolutions whole in the staging folder."""
-  _take_up(staging, {'made_from': fingerprint, 'levels': list(missing)})
+  begun = {
+    'made_from': fingerprint,
+    'levels': list(missing),
+    'stamp': plan.source.stamp,
+  }
+  _take_up(staging, begun)
   recipe = shards.Recipe(plan.source.reader, plan.treatment, missing, staging)
   cut = [
     shard
@@ -282,10 +287,10 @@ def _of(
   }
 
 
-def _take_up(staging: epath.Path, made: dict[str, Any]) -> None:
+def _take_up(staging: epath.Path, begun: dict[str, Any]) -> None:
   """Keeps what an interrupted run left, if it was to make the same."""
   marker = staging / _PLAN
-  content = json.dumps(made).encode()
+  content = json.dumps(begun).encode()
   if not marker.exists() or marker.read_bytes() != content:
     _clear(staging)
     storage.write_whole(marker, content)

@@ -10,7 +10,8 @@ import collections
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,8 @@ class Source:
     splits: where the source comes in splits, the indices of each; every image
       is in at most one.
     left_out: how many files were not taken, by kind ('.txt', 'hidden').
+    stamp: another one whenever a file was written anew, be it to the same
+      size; see stamp_of.
   """
 
   path: epath.Path
@@ -86,6 +89,7 @@ class Source:
   labels: Labels | None = None
   splits: Mapping[str, np.ndarray] | None = None
   left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  stamp: str = ''
 
   def __len__(self) -> int:
     return len(self.names)
@@ -117,6 +121,16 @@ class Source:
     for split, indices in (self.splits or {}).items():
       digest.update(split.encode() + np.asarray(indices, '<i8').tobytes())
     return digest.hexdigest()
+
+
+def stamp_of(files: Iterable[epath.PathLike]) -> str:
+  """A hash of the times at which files were written; '' of remote ones."""
+  digest = hashlib.sha256()
+  for file in files:
+    if '://' in os.fspath(file):
+      return ''
+    digest.update(f'{os.stat(file).st_mtime_ns}\n'.encode())
+  return digest.hexdigest()
 
 
 def tell_left_out(left_out: Mapping[str, int]) -> str:

@@ -67,6 +67,7 @@ def open_source(path: epath.Path) -> base.Source:
     places=[(os.fspath(f), size) for f, size in zip(files, sizes, strict=True)],
     sizes=sizes,
     left_out=left_out,
+    stamp=base.stamp_of(files),
   )
 
 

@@ -118,6 +118,7 @@ def open_source(path: epath.Path) -> base.Source:
     places=places,
     sizes=np.concatenate(sizes),
     splits=splits if '' not in splits else None,
+    stamp=base.stamp_of(folder / _FILE for folder in folders.values()),
   )
 
 

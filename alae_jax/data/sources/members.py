@@ -10,7 +10,8 @@ from alae_jax.data import images
 def why_not_taken(name: str) -> str | None:
   """The kind of a member that is no image, or None if it is one."""
   parts = name.split('/')
-  if '__MACOSX' in parts or any(p.startswith('.') and p for p in parts):
+  hidden = any(p.startswith('.') and p.strip('.') for p in parts)
+  if hidden or '__MACOSX' in parts:
     return 'hidden'
   suffix = pathlib.PurePosixPath(name).suffix.lower()
   return None if suffix in images.EXTENSIONS else suffix or 'without suffix'

@@ -89,6 +89,7 @@ def open_source(path: epath.Path) -> base.Source:
     places=[(os.fspath(file), '', None) for file in files],
     sizes=[file.stat().length for file in files],
     left_out=left_out,
+    stamp=base.stamp_of(files),
   )
 
 
@@ -108,16 +109,15 @@ def _of_file(path: epath.Path) -> base.Source:
     places += [(os.fspath(path), images, row) for row in range(count)]
     if classes:
       labels.append(_labels(path, classes, count))
-  stat = os.stat(path)
   return base.Source(
     path=path,
     reader=ArrayReader(),
     names=names,
     places=places,
-    # Of images of one size, only the file's own time tells a change.
-    sizes=[stat.st_size ^ stat.st_mtime_ns] * len(names),
+    sizes=[path.stat().length] * len(names),
     labels=_joined(labels) if len(labels) == len(parts) else None,
     splits=splits if len(parts) > 1 else None,
+    stamp=base.stamp_of([path]),
   )
 
 

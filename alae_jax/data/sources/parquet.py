@@ -95,6 +95,7 @@ def open_source(path: epath.Path) -> base.Source:
     sizes=sizes,
     labels=_labels(opened, label) if label else None,
     splits=splits if '' not in splits else None,
+    stamp=base.stamp_of(files),
   )
 
 

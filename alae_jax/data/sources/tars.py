@@ -88,6 +88,7 @@ def open_source(path: epath.Path) -> base.Source:
     sizes=[size for _, _, size in places],
     labels=_labels(names, classes),
     left_out=left_out,
+    stamp=base.stamp_of(files),
   )
 
 

@@ -82,6 +82,7 @@ def open_source(path: epath.Path) -> base.Source:
     sizes=[info.dataset_size] * len(names),
     labels=known,
     splits=splits,
+    stamp=base.stamp_of([path / _INFO]),
   )
 
 

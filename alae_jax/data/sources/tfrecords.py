@@ -71,6 +71,7 @@ def open_source(path: epath.Path) -> base.Source:
     # With the checksum beside the content.
     sizes=_checksums(places),
     labels=_labels(files, places),
+    stamp=base.stamp_of(files),
   )
 
 

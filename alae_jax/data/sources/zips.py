@@ -103,6 +103,7 @@ def open_source(path: epath.Path) -> base.Source:
     sizes=[found[n].file_size << 32 | found[n].CRC for n in order],
     labels=_labels(path, names),
     left_out=left_out,
+    stamp=base.stamp_of([path]),
   )
 
 
