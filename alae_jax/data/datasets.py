@@ -41,12 +41,14 @@ class Dataset(abc.ABC):
     resolution: the images' side.
     channels: 1 or 3.
     num_classes: the number of classes; None where there are no labels.
+    class_names: of the classes, where they have any but their numbers.
   """
 
   name: str
   resolution: int
   channels: int
   num_classes: int | None
+  class_names: Sequence[str] = ()
 
   @property
   def has_labels(self) -> bool:
@@ -146,6 +148,8 @@ class PreparedDataset(Dataset):
     self.num_classes = (
       info.features[self._label].num_classes if self._label else None
     )
+    if self._label:
+      self.class_names = info.features[self._label].names
     self._examples: Any = None
     self._opening = threading.Lock()  # many threads read
 
@@ -179,6 +183,8 @@ class PreparedDataset(Dataset):
     with self._opening:
       if self._examples is None:
         local = remote.local_copy(self._directory, self._split.filenames)
+        if storage.is_remote(self._directory):
+          checksums.check_quickly(local, self._split.filenames)
         try:
           self._examples = tfds_source.rows(os.fspath(local), self._split.name)
         except Exception as error:  # of ArrayRecord's and TFDS' kinds

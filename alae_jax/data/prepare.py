@@ -253,7 +253,11 @@ def _make(
       split, len(indices), plan.treatment.resolution, plan.treatment.channels
     )
   ]
-  _make_shards(plan, recipe, cut, workers)
+  try:
+    _make_shards(plan, recipe, cut, wishes, workers)
+  except UserError:
+    _clear(staging)
+    raise
   reports = [shards.read_report(recipe, shard) for shard in cut]
   skipped = judge(plan.source, reports, wishes.bad_files)
   warn_of_dark(reports, wishes)
@@ -309,24 +313,46 @@ def _make_shards(
   plan: Plan,
   recipe: shards.Recipe,
   cut: Sequence[shards.Shard],
+  wishes: Wishes,
   workers: int | None,
 ) -> None:
-  """Makes all shards that are missing, a piece at a time, in parallel."""
+  """Makes all shards that are missing, a piece at a time, in parallel.
+
+  Raises:
+    UserError: most of the images can't be used, and bad ones are not skipped.
+  """
   side = plan.treatment.resolution
   total = sum(shard.stop - shard.start for shard in cut)
   left = [s for s in cut if not shards.report_path(recipe, s).exists()]
   done = total - sum(shard.stop - shard.start for shard in left)
   processes = _processes(total * side**2, workers)
   shown = progress.start(f'{plan.name} {side}x{side}', total, done, 'images')
+  seen, bad = 0, []
   try:
     with Workers(processes, recipe) as pool:
       jobs = _Jobs(plan, left)
       for (function, arguments), outcome in pool.outcomes(jobs):
         if function is shards.make_piece:
-          shown.update(outcome)
+          shown.update(len(arguments[0].names))
           jobs.finished(arguments[0].piece)
+          seen += len(arguments[0].names)
+          bad += outcome
+          if wishes.bad_files == 'fail' and len(bad) > max(
+            _IMAGES_TO_GIVE_UP, seen / 2
+          ):
+            raise _nothing_to_hope_for(plan.source, bad, seen)
   finally:
     shown.close()
+
+
+def _nothing_to_hope_for(
+  source: base.Source, bad: Sequence[tuple[str, str]], seen: int
+) -> UserError:
+  first, why = bad[0]
+  return UserError(
+    f'{len(bad):,} of the first {seen:,} images of {source.path} cannot be '
+    f'used, such as {first}: {why}'
+  )
 
 
 def _processes(pixels: int, workers: int | None) -> int:

@@ -135,6 +135,8 @@ def make_plan(
     left_out = base.tell_left_out(opened.left_out)
     notes.append(f'not taken as images: {left_out}')
   taken = _taken(opened, known)
+  if not taken.all():
+    notes.append(f'masks or other images, {(~taken).sum():,}, are not taken')
   labels = classes.find_labels(opened, wishes.labels)
   splits, rule_notes = _split(name, opened, taken, known, wishes)
   treatment, size_notes = _treatment(name, opened, taken, known, wishes)

@@ -118,24 +118,25 @@ def piece_size(resolution: int) -> int:
   return max(1, min(_PIECE_PIXELS // resolution**2 or 1, _MOST_IN_PIECE))
 
 
-def make_piece(recipe: Recipe, task: Task) -> int:
+def make_piece(recipe: Recipe, task: Task) -> list[tuple[str, str]]:
   """Writes a piece, unless it is there.
 
   Returns:
-    The number of images in it, good or bad.
+    The names of its bad images, and what is wrong with them.
 
   Raises:
     OSError: it can't be written.
   """
   path = piece_path(recipe, task.piece)
   if path.exists():
-    return len(task.names)
+    header, _ = _read_piece(path)
+    return header['bad']
   good, bad, deepest, blob = [], [], 0, bytearray()
   for i, (name, place) in enumerate(zip(task.names, task.places, strict=True)):
     try:
       square, deep = recipe.treatment.apply(recipe.reader.read(place))
     except base.BadImage as error:
-      bad.append([name, str(error)])
+      bad.append((name, str(error)))
       continue
     deepest = max(deepest, deep)
     pyramid = images.pyramid(square, recipe.levels)
@@ -149,7 +150,7 @@ def make_piece(recipe: Recipe, task: Task) -> int:
   header = {'images': good, 'bad': bad, 'deepest': deepest}
   content = json.dumps(header).encode() + b'\n' + blob
   storage.write_whole(path, content)
-  return len(task.names)
+  return bad
 
 
 def finish_shard(recipe: Recipe, shard: Shard, pieces: Sequence[Piece]) -> None:

@@ -6,7 +6,7 @@ are small, travel to others, and open their files there when first asked.
 """
 
 import abc
-import collections
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -129,11 +129,12 @@ def stamp_of(files: Iterable[epath.PathLike]) -> str:
   for file in files:
     if '://' in os.fspath(file):
       return ''
-    digest.update(f'{os.stat(file).st_mtime_ns}\n'.encode())
+    with contextlib.suppress(OSError):  # a link to nowhere
+      digest.update(f'{os.stat(file).st_mtime_ns}\n'.encode())
   return digest.hexdigest()
 
 
 def tell_left_out(left_out: Mapping[str, int]) -> str:
   """{'.txt': 2, 'hidden': 1} -> '2 .txt, 1 hidden'."""
-  counts = collections.Counter(left_out).most_common()
+  counts = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
   return ', '.join(f'{count:,} {kind}' for kind, count in counts)

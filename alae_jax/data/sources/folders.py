@@ -59,7 +59,7 @@ def open_source(path: epath.Path) -> base.Source:
     what = base.tell_left_out(left_out)
     there = f', only {what}' if what else ''
     raise UserError(f'source {path} holds no images{there}')
-  sizes = [file.stat().length for file in files]
+  sizes = [_size(file) for file in files]
   return base.Source(
     path=path,
     reader=FileReader(),
@@ -69,6 +69,13 @@ def open_source(path: epath.Path) -> base.Source:
     left_out=left_out,
     stamp=base.stamp_of(files),
   )
+
+
+def _size(file: epath.Path) -> int:
+  try:
+    return file.stat().length
+  except OSError:  # a link to nowhere: reading it will say so
+    return 0
 
 
 def list_images(folder: epath.PathLike) -> list[epath.Path]:
