@@ -47,6 +47,11 @@ VERBS = {
     'alae prepare mnist --data_dir data',
     'prepare',
   ),
+  'data': Verb(
+    'show what datasets are there, and check them',
+    'alae data data --check',
+    'data',
+  ),
   'evaluate': Verb(
     'compute metrics of a trained model',
     'alae evaluate runs/digits --metrics probe',

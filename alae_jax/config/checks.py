@@ -39,6 +39,7 @@ def validate(
   )
   _check(config, 'data.data_dir', bool(config.data.data_dir), 'a folder')
   _check_range(config, 'data.threads', 0, _THREADS)
+  _check_range(config, 'data.workers', 0, _THREADS)
   _validate_model(config)
   _validate_train(config)
   _validate_growth(config)

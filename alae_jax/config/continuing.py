@@ -14,6 +14,7 @@ from alae_jax.errors import UserError
 _FREE_FIELDS = (
   'data.data_dir',
   'data.threads',
+  'data.workers',
   'log.',
   'evaluation.',
   'history.',

@@ -17,6 +17,7 @@ def default() -> ConfigDict:
   config.data.data_dir = 'data'  # local or remote (gs://...)
   config.data.flip = False  # mirror real images at random
   config.data.threads = 0  # that read and decode; 0: one a core, up to 8
+  config.data.workers = 0  # processes that do it, where threads are too slow
 
   config.model = ConfigDict()
   config.model.kind = 'mlp'  # mlp or style

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import grain
 import numpy as np
+from absl import flags
 
 from alae_jax.data.datasets import ArrayDataset, Dataset
 from alae_jax.errors import UserError
@@ -30,6 +31,7 @@ def train_batches(
   process_count: int = 1,
   num_threads: int | None = None,
   prefetch: int | None = None,
+  num_workers: int = 0,
 ) -> grain.DatasetIterator[Batch]:
   """Returns the endless iterator over training batches.
 
@@ -45,6 +47,8 @@ def train_batches(
       for a dataset in memory, else one a core, 8 at most.
     prefetch: batches made ahead; by default 4 in memory, else 16, or as
       many as 256 MiB hold; 0: none, everything happens in next().
+    num_workers: processes that make batches in the background, each with so
+      many threads, for a dataset that is not in memory; 0: this one alone.
 
   Yields:
     {'image': uint8 [batch_size / process_count, H, W, C]}, and 'label'
@@ -68,7 +72,16 @@ def train_batches(
   # processor time of Grain's usual chain, which handles images one by one.
   batches = grain.MapDataset.range(sys.maxsize // batch_size).map(make_batch)
   options = _read_options(dataset, local, num_threads, prefetch)
-  return iter(batches.to_iter_dataset(options))
+  stream = batches.to_iter_dataset(options)
+  if num_workers and not isinstance(dataset, ArrayDataset):
+    if (
+      not flags.FLAGS.is_parsed()
+    ):  # which Grain asks for, and others' mains do
+      flags.FLAGS.mark_as_parsed()
+    stream = stream.mp_prefetch(
+      grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=2)
+    )
+  return iter(stream)
 
 
 def evaluation_batches(

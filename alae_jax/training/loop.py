@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -191,21 +191,22 @@ def train_segment(
   if images_seen == 0:
     watch.draw(state, images_seen)
   step = compile_step(run, segment, state, telemetry)
-  batches = device_batches(run, segment, images_seen)
-  telemetry.restart_clock()
-  while images_seen < segment.end:
-    batch = next(batches)
-    blend = jax.device_put(
-      np.float32(segment.blend(images_seen)), sharding.replicated(run.mesh)
-    )
-    with jax.transfer_guard('disallow'):  # nothing else travels unasked
-      state, metrics = step(state, batch, blend)
-    images_seen += segment.batch_size
-    stop = preemption.reached()
-    watch.after_step(state, metrics, images_seen, stop)
-    if stop:
-      break
-  return state, images_seen
+  with contextlib.closing(device_batches(run, segment, images_seen)) as batches:
+    batch = next(batches)  # which may decode the whole dataset first
+    telemetry.restart_clock()
+    while True:
+      blend = jax.device_put(
+        np.float32(segment.blend(images_seen)), sharding.replicated(run.mesh)
+      )
+      with jax.transfer_guard('disallow'):  # nothing else travels unasked
+        state, metrics = step(state, batch, blend)
+      images_seen += segment.batch_size
+      stop = preemption.reached()
+      watch.after_step(state, metrics, images_seen, stop)
+      if stop or images_seen >= segment.end:
+        return state, images_seen
+      with telemetry.waiting():
+        batch = next(batches)
 
 
 def reset_optimizer(run: Run, state: TrainState) -> TrainState:
@@ -242,13 +243,13 @@ def compile_step(
 
 def device_batches(
   run: Run, segment: Segment, images_seen: int
-) -> Iterator[jax.Array]:
+) -> Generator[jax.Array, None, None]:
   """uint8 batches on the devices, from where images_seen left off."""
   over_devices = sharding.over_batch(run.mesh)
   side = run.networks.resolutions[segment.level]
   dataset = in_memory(open_reals(run.config, side).train)
   data = run.config.data
-  for batch in train_batches(
+  batches = train_batches(
     dataset,
     seed=run.config.train.seed,
     batch_size=segment.batch_size,
@@ -256,8 +257,11 @@ def device_batches(
     process_index=jax.process_index(),
     process_count=jax.process_count(),
     num_threads=data.threads or None,
-  ):
-    yield jax.make_array_from_process_local_data(over_devices, batch['image'])
+    num_workers=data.workers,
+  )
+  with contextlib.closing(batches):
+    for batch in batches:
+      yield jax.make_array_from_process_local_data(over_devices, batch['image'])
 
 
 def conclude(

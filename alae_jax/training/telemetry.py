@@ -1,9 +1,11 @@
 """What a run tells while it trains: progress, metrics.jsonl, log.txt."""
 
+import contextlib
 import logging
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from importlib import metadata
 
 import jax
@@ -19,6 +21,7 @@ from alae_jax.training.board import Board
 
 LOGGER = logging.getLogger('alae_jax')
 _FEW_LINES = 10
+_MOST_WAITING = 0.05  # of the time, and nothing is said
 _VERSIONED = (
   'alae_jax',
   'jax',
@@ -85,6 +88,8 @@ class Telemetry:
     self._schedule = schedule
     self._images_seen = images_seen
     self._window = (time.monotonic(), images_seen)
+    self._waited = 0.0
+    self._told_of_waiting = -1
     self._began = time.monotonic()
 
   def __enter__(self) -> 'Telemetry':
@@ -142,6 +147,18 @@ class Telemetry:
   def restart_clock(self) -> None:
     """Leaves what came before (a compilation, a picture) out of the speed."""
     self._window = (time.monotonic(), self._images_seen)
+    self._waited = 0.0
+
+  @contextlib.contextmanager
+  def waiting(self) -> Iterator[None]:
+    """While the loop waits for data.
+
+    Batches are made ahead in the background: there is a wait only where the
+    devices are quicker.
+    """
+    began = time.monotonic()
+    yield
+    self._waited += time.monotonic() - began
 
   def advance(self, images_seen: int, resolution: int) -> None:
     """After every step."""
@@ -156,17 +173,30 @@ class Telemetry:
       return
     before, images_before = self._window
     now = time.monotonic()
-    speed = (images_seen - images_before) / max(now - before, 1e-9)
-    self._window = (now, images_seen)
-    scalars = {**scalars, 'images_per_second': speed}
+    seconds = max(now - before, 1e-9)
+    speed = (images_seen - images_before) / seconds
+    data_wait = min(self._waited / seconds, 1.0)
+    self._window, self._waited = (now, images_seen), 0.0
+    self._tell_of_waiting(data_wait, int(scalars['resolution']))
+    scalars = {**scalars, 'images_per_second': speed, 'data_wait': data_wait}
     self.record(images_seen, scalars)
     assert self._bar is not None
-    self._bar.set_postfix_str(
-      ', '.join(
-        f'{short} {scalars[name]:.3f}' for short, name in _ON_THE_BAR.items()
-      ),
-      refresh=False,
-    )
+    facts = [
+      f'{short} {scalars[name]:.3f}' for short, name in _ON_THE_BAR.items()
+    ]
+    if data_wait > _MOST_WAITING:
+      facts.append(f'{data_wait:.0%} waiting for data')
+    self._bar.set_postfix_str(', '.join(facts), refresh=False)
+
+  def _tell_of_waiting(self, share: float, resolution: int) -> None:
+    """Once a level, if data is slower than the devices."""
+    if share > _MOST_WAITING and self._told_of_waiting != resolution:
+      self._told_of_waiting = resolution
+      self.say(
+        f'warning: {share:.0%} of the time at {resolution}x{resolution} is '
+        'spent waiting for data: raise --config.data.threads, or '
+        '--config.data.workers for processes that decode'
+      )
 
   def record(
     self, images_seen: int, scalars: dict[str, float], **words: str

@@ -1,4 +1,5 @@
 import itertools
+import multiprocessing
 import threading
 
 import numpy as np
@@ -167,3 +168,18 @@ def test_evaluation_of_whole_batches_pads_nothing(source):
   assert len(batches) == 2
   assert all(b['mask'].all() for b in batches)
   assert batches[0]['image'].shape == (25, 4, 4, 1)
+
+
+def test_processes_do_not_change_the_stream_and_leave_with_it(tmp_path):
+  write_images(tmp_path / 'images', count=30, side=4)
+  prepare.prepare('few', tmp_path / 'images', tmp_path, test_images=0)
+  dataset = datasets.open_dataset('few', tmp_path, 'train', 4)
+  streams = []
+  for options in ({}, {'num_workers': 2, 'num_threads': 1}):
+    batches = pipeline.train_batches(dataset, 3, 8, start=16, **options)
+    streams.append(np.stack([b['image'] for b in itertools.islice(batches, 9)]))
+    batches.close()
+  np.testing.assert_array_equal(*streams)
+  for process in multiprocessing.active_children():
+    process.join(10)
+  assert not multiprocessing.active_children()
