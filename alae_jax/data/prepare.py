@@ -6,33 +6,29 @@ interrupted goes on where it was, if the images are the same and are treated in
 the same way.
 """
 
-import contextlib
-import hashlib
-import json
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import filelock
 from etils import epath
 
 from alae_jax import progress, storage
 from alae_jax.data import datasets, remote
-from alae_jax.data.preparing import downloads, levels, plans, shards
+from alae_jax.data.preparing import (
+  assembly,
+  downloads,
+  levels,
+  plans,
+  processes,
+  shards,
+  staging,
+)
 from alae_jax.data.preparing.catalogue import DATASETS
 from alae_jax.data.preparing.plans import Plan, Wishes
-from alae_jax.data.preparing.workers import Job, Workers
-from alae_jax.data.sources import base, folders
-from alae_jax.errors import UserError, printable, reason
+from alae_jax.data.sources import folders
+from alae_jax.errors import UserError, printable
 
 SKIPPED = 'skipped.txt'
-_PLAN, _WHOLE = 'plan.json', 'whole.json'
-_MOST_NAMED = 20
-# Below this much work, a quarter of a minute, processes are not worth starting.
-_PIXELS_FOR_PROCESSES = 1 << 25
-# Of the first images: what is wrong with most of them is wrong with all.
-_IMAGES_TO_GIVE_UP = 100
 
 
 def prepare(
@@ -122,7 +118,7 @@ def _refuse_to_remove(
   source: epath.Path, name: str, data_dir: epath.Path, overwrite: bool
 ) -> None:
   """Raises UserError if images are where a dataset is made or replaced."""
-  removed = [_staging(name, data_dir)]
+  removed = [staging.locate(name, data_dir)]
   if overwrite:
     there = datasets.available(name, data_dir).values()
     removed += [path.parent for path in there]
@@ -140,11 +136,6 @@ def _refuse_to_remove(
       )
 
 
-def _staging(name: str, data_dir: epath.Path) -> epath.Path:
-  """Where resolutions are made, before all of them are whole."""
-  return remote.workplace(data_dir) / f'{name}.unfinished'
-
-
 def _carry_out(
   plan: Plan,
   data_dir: epath.Path,
@@ -153,56 +144,21 @@ def _carry_out(
   workers: int | None,
 ) -> list[epath.Path]:
   """Makes the resolutions that are missing, then moves them into place."""
-  staging = _staging(plan.name, data_dir)
+  folder = staging.locate(plan.name, data_dir)
   fingerprint = plan.fingerprint
-  with _alone(plan.name, staging, data_dir):
+  with staging.alone(plan.name, folder, data_dir):
     there = datasets.available(plan.name, data_dir)
     if overwrite:  # what a killed overwriting has moved is new already
-      moving = _whole(staging).get('made_from') == fingerprint
+      moving = staging.note_of(folder).get('made_from') == fingerprint
       there = _of(there, fingerprint) if moving else {}
     _refuse_other_data(plan, there)
     missing = tuple(r for r in plan.resolutions if r not in there)
     if missing:
-      if not _is_made(plan.name, fingerprint, staging, missing):
-        _make(plan, fingerprint, missing, staging, wishes, workers)
-      _move(plan, staging, data_dir, missing)
+      if not staging.is_made(plan.name, fingerprint, folder, missing):
+        _make(plan, missing, folder, wishes, workers)
+      _move(plan, folder, data_dir, missing)
   made = datasets.available(plan.name, data_dir)
   return [made[resolution] for resolution in plan.resolutions]
-
-
-@contextlib.contextmanager
-def _alone(
-  name: str, staging: epath.Path, data_dir: epath.Path
-) -> Iterator[None]:
-  """Keeps others from making the same; leaves no folder that holds nothing."""
-  new = not staging.parent.exists()
-  staging.mkdir(parents=True, exist_ok=True)
-  try:
-    with filelock.FileLock(staging / '.lock').acquire(timeout=0):
-      try:
-        yield
-      finally:
-        _leave_nothing_empty(staging, new)
-  except filelock.Timeout:
-    raise UserError(
-      f"another process is preparing '{name}' in {data_dir}: wait for it"
-    ) from None
-  except OSError as error:
-    why = error.strerror or reason(error)
-    raise OSError(
-      error.errno,
-      f'{why}; what was there before is whole, and the same command goes on',
-      os.fspath(data_dir),
-    ) from error
-
-
-def _leave_nothing_empty(staging: epath.Path, new: bool) -> None:
-  """Removes the staging folder unless there is work to take up in it."""
-  work = [p for p in staging.glob('*/*') if not p.name.endswith('.partial')]
-  if not work and staging.exists():
-    staging.rmtree()
-    if new and not any(staging.parent.iterdir()):
-      staging.parent.rmdir()
 
 
 def _refuse_other_data(plan: Plan, there: dict[int, epath.Path]) -> None:
@@ -230,56 +186,6 @@ def _fits(plan: Plan, resolution: int, path: epath.Path) -> bool:
   return made.get('source') == plan.source.digest
 
 
-def _make(
-  plan: Plan,
-  fingerprint: str,
-  missing: tuple[int, ...],
-  staging: epath.Path,
-  wishes: Wishes,
-  workers: int | None,
-) -> None:
-  """Makes resolutions whole in the staging folder."""
-  begun = {
-    'made_from': fingerprint,
-    'levels': list(missing),
-    'stamp': plan.source.stamp,
-  }
-  _take_up(staging, begun)
-  recipe = shards.Recipe(plan.source.reader, plan.treatment, missing, staging)
-  cut = [
-    shard
-    for split, indices in plan.splits.items()
-    for shard in shards.cut(
-      split, len(indices), plan.treatment.resolution, plan.treatment.channels
-    )
-  ]
-  try:
-    _make_shards(plan, recipe, cut, wishes, workers)
-  except UserError:
-    _clear(staging)
-    raise
-  reports = [shards.read_report(recipe, shard) for shard in cut]
-  skipped = judge(plan.source, reports, wishes.bad_files)
-  warn_of_dark(reports, wishes)
-  assemble(plan, recipe, cut, reports, fingerprint)
-  marker = {'made_from': fingerprint, 'skipped': skipped}
-  storage.write_whole(staging / _WHOLE, json.dumps(marker).encode())
-
-
-def _whole(staging: epath.Path) -> dict[str, Any]:
-  """What is noted when all resolutions in the staging folder are whole."""
-  marker = staging / _WHOLE
-  return json.loads(marker.read_text()) if marker.exists() else {}
-
-
-def _is_made(
-  name: str, fingerprint: str, staging: epath.Path, resolutions: Sequence[int]
-) -> bool:
-  """Whether they only have to be moved."""
-  whole = _whole(staging).get('made_from') == fingerprint
-  return whole and set(resolutions) <= set(datasets.available(name, staging))
-
-
 def _of(
   there: dict[int, epath.Path], fingerprint: str
 ) -> dict[int, epath.Path]:
@@ -291,209 +197,37 @@ def _of(
   }
 
 
-def _take_up(staging: epath.Path, begun: dict[str, Any]) -> None:
-  """Keeps what an interrupted run left, if it was to make the same."""
-  marker = staging / _PLAN
-  content = json.dumps(begun).encode()
-  if not marker.exists() or marker.read_bytes() != content:
-    _clear(staging)
-    storage.write_whole(marker, content)
-  for folder in ('pieces', 'shards'):
-    (staging / folder).mkdir(exist_ok=True)
-
-
-def _clear(staging: epath.Path) -> None:
-  """Removes all but the lock, which is held."""
-  for path in staging.iterdir():
-    if path.name != '.lock':
-      path.rmtree() if path.is_dir() else path.unlink()
-
-
-def _make_shards(
+def _make(
   plan: Plan,
-  recipe: shards.Recipe,
-  cut: Sequence[shards.Shard],
+  missing: tuple[int, ...],
+  folder: epath.Path,
   wishes: Wishes,
   workers: int | None,
 ) -> None:
-  """Makes all shards that are missing, a piece at a time, in parallel.
-
-  Raises:
-    UserError: most of the images can't be used, and bad ones are not skipped.
-  """
-  side = plan.treatment.resolution
-  total = sum(shard.stop - shard.start for shard in cut)
-  left = [s for s in cut if not shards.report_path(recipe, s).exists()]
-  done = total - sum(shard.stop - shard.start for shard in left)
-  processes = _processes(total * side**2, workers)
-  shown = progress.start(f'{plan.name} {side}x{side}', total, done, 'images')
-  seen, bad = 0, []
+  """Makes resolutions whole in the staging folder."""
+  begun = {
+    'made_from': plan.fingerprint,
+    'levels': list(missing),
+    'stamp': plan.source.stamp,
+  }
+  staging.take_up(folder, begun)
+  recipe = shards.Recipe(plan.source.reader, plan.treatment, missing, folder)
+  cut = plan.shards()
   try:
-    with Workers(processes, recipe) as pool:
-      jobs = _Jobs(plan, left)
-      for (function, arguments), outcome in pool.outcomes(jobs):
-        if function is shards.make_piece:
-          shown.update(len(arguments[0].names))
-          jobs.finished(arguments[0].piece)
-          seen += len(arguments[0].names)
-          bad += outcome
-          if wishes.bad_files == 'fail' and len(bad) > max(
-            _IMAGES_TO_GIVE_UP, seen / 2
-          ):
-            raise _nothing_to_hope_for(plan.source, bad, seen)
-  finally:
-    shown.close()
-
-
-def _nothing_to_hope_for(
-  source: base.Source, bad: Sequence[tuple[str, str]], seen: int
-) -> UserError:
-  first, why = bad[0]
-  return UserError(
-    f'{len(bad):,} of the first {seen:,} images of {source.path} cannot be '
-    f'used, such as {first}: {why}'
-  )
-
-
-def _processes(pixels: int, workers: int | None) -> int:
-  """How many processes to start; 0: none."""
-  if workers is None:
-    workers = len(os.sched_getaffinity(0))
-    return workers if pixels > _PIXELS_FOR_PROCESSES and workers > 1 else 0
-  return workers if workers > 1 else 0
-
-
-class _Jobs(Iterator[Job]):
-  """Pieces in order; when a shard has all of its own, its files at once."""
-
-  def __init__(self, plan: Plan, left: Sequence[shards.Shard]):
-    self._plan = plan
-    self._size = shards.piece_size(plan.treatment.resolution)
-    self._missing = {shard: len(shard.pieces(self._size)) for shard in left}
-    self._pieces = (p for shard in left for p in shard.pieces(self._size))
-    self._whole: list[shards.Shard] = []
-
-  def __next__(self) -> Job:
-    if self._whole:
-      shard = self._whole.pop()
-      pieces = shard.pieces(self._size)
-      return shards.finish_shard, (shard, pieces)
-    task = self._task(next(self._pieces))
-    return shards.make_piece, (task,)
-
-  def finished(self, piece: shards.Piece) -> None:
-    """A piece is there."""
-    self._missing[piece.shard] -= 1
-    if not self._missing[piece.shard]:
-      self._whole.append(piece.shard)
-
-  def _task(self, piece: shards.Piece) -> shards.Task:
-    source, labels = self._plan.source, self._plan.labels
-    indices = self._plan.splits[piece.shard.split][piece.start : piece.stop]
-    return shards.Task(
-      piece,
-      [source.names[i] for i in indices],
-      [source.places[i] for i in indices],
-      [int(labels.of_images[i]) for i in indices] if labels else None,
-    )
-
-
-def judge(
-  source: base.Source, reports: Sequence[dict[str, Any]], bad_files: str
-) -> list[tuple[str, str]]:
-  """What is done about images that can't be read.
-
-  Args:
-    source: names the place.
-    reports: of all shards.
-    bad_files: 'fail' or 'skip'.
-
-  Returns:
-    The names and reasons of those that are skipped.
-
-  Raises:
-    UserError: there are bad ones, and they are not to be skipped.
-  """
-  bad = [(name, why) for report in reports for name, why in report['bad']]
-  if bad_files == 'skip' or not bad:
-    return bad
-  raise refusal(source, bad, sum(report['images'] for report in reports))
-
-
-def refusal(
-  source: base.Source, bad: Sequence[tuple[str, str]], good: int
-) -> UserError:
-  """Names the first twenty, and says how many there are."""
-  for name, why in bad[:_MOST_NAMED]:
-    progress.say(printable(f'{name}: {why}'))
-  more = f', and {len(bad) - _MOST_NAMED:,} more' * (len(bad) > _MOST_NAMED)
-  first, why = bad[0]
-  return UserError(
-    f'{len(bad):,} of {len(bad) + good:,} images of {source.path} cannot be '
-    f'used, such as {first}: {why}{more}; mend or remove them, or skip bad '
-    'files, which goes on from what is done'
-  )
-
-
-def warn_of_dark(reports: Sequence[dict[str, Any]], wishes: Wishes) -> None:
-  """Says that deep images use a part of their range, as cameras' 12 bits."""
-  deepest = max(report['deepest'] for report in reports)
-  if 0 < deepest < 1 << 14 and wishes.depth_range is None:
-    high = (1 << deepest.bit_length()) - 1
-    progress.say(
-      f'warning: the 16-bit images reach only {deepest:,} of 65,535 and are '
-      f'dark: depth_range 0,{high} makes {high:,} white'
-    )
-
-
-def assemble(
-  plan: Plan,
-  recipe: shards.Recipe,
-  cut: Sequence[shards.Shard],
-  reports: Sequence[dict[str, Any]],
-  fingerprint: str,
-) -> None:
-  """Makes datasets of the shards, in the staging folder."""
-  full = [
-    (shard, report)
-    for shard, report in zip(cut, reports, strict=True)
-    if report['images']
-  ]
-  if not any(shard.split == 'train' for shard, _ in full):
-    raise UserError(f'source {plan.source.path}: no image is left to train on')
-  pixels = hashlib.sha256()
-  for shard, report in full:
-    pixels.update(f'{shard.split} {report["sha256"]}\n'.encode())
-  for level in recipe.levels:
-    files: dict[str, list[levels.ShardFile]] = {}
-    for shard, report in full:
-      of_level = report['levels'][str(level)]
-      files.setdefault(shard.split, []).append(
-        levels.ShardFile(
-          shards.shard_path(recipe, shard, level),
-          report['images'],
-          of_level['payload'],
-          of_level['sha256'],
-        )
-      )
-    levels.assemble(
-      recipe.folder,
-      plan.name,
-      level,
-      plan.treatment.channels,
-      plan.labels.names if plan.labels else None,
-      files,
-      {
-        'fingerprint': pixels.hexdigest(),
-        'made_from': fingerprint,
-        'source': plan.source.digest,
-      },
-    )
+    processes.make_shards(plan, recipe, cut, wishes.bad_files, workers)
+  except UserError:
+    staging.clear(folder)
+    raise
+  reports = [shards.read_report(recipe, shard) for shard in cut]
+  skipped = assembly.judge(plan.source, reports, wishes.bad_files)
+  assembly.warn_of_dark(reports, wishes.depth_range)
+  assembly.assemble(plan, recipe, cut, reports)
+  staging.note_whole(folder, plan.fingerprint, skipped)
 
 
 def _move(
   plan: Plan,
-  staging: epath.Path,
+  folder: epath.Path,
   data_dir: epath.Path,
   resolutions: Sequence[int],
 ) -> None:
@@ -502,17 +236,17 @@ def _move(
   A resolution of another pyramid must not stay beside the new ones, even at a
   resolution that is not made now.
   """
-  staged = datasets.available(plan.name, staging)
+  staged = datasets.available(plan.name, folder)
   for resolution, path in datasets.available(plan.name, data_dir).items():
     if resolution in resolutions or not _fits(plan, resolution, path):
       path.parent.rmtree()
-  skipped = _whole(staging)['skipped']
+  skipped = staging.note_of(folder)['skipped']
   for resolution in resolutions:
     target = data_dir / plan.name / str(resolution)
     target.mkdir(parents=True, exist_ok=True)
     remote.move(staged[resolution], target / staged[resolution].name)
   _tell_skipped(data_dir / plan.name / SKIPPED, skipped)
-  _clear(staging)
+  staging.clear(folder)
 
 
 def _tell_skipped(path: epath.Path, skipped: Sequence[Sequence[str]]) -> None:

@@ -15,6 +15,7 @@ from alae_jax.config import UNNAMED
 from alae_jax.data import datasets, images
 from alae_jax.data.preparing import catalogue, classes, levels, splitting
 from alae_jax.data.preparing.catalogue import Known
+from alae_jax.data.preparing.shards import Piece, Shard, Task, cut
 from alae_jax.data.preparing.treatment import Treatment
 from alae_jax.data.sources import base, finding
 from alae_jax.errors import UserError
@@ -64,6 +65,25 @@ class Plan:
   def resolutions(self) -> tuple[int, ...]:
     """The resolutions, the full one first."""
     return levels.pyramid(self.treatment.resolution)
+
+  def shards(self) -> list[Shard]:
+    """The shards of all splits."""
+    full, channels = self.treatment.resolution, self.treatment.channels
+    return [
+      shard
+      for split, indices in self.splits.items()
+      for shard in cut(split, len(indices), full, channels)
+    ]
+
+  def task(self, piece: Piece) -> Task:
+    """What a worker needs to make a piece."""
+    indices = self.splits[piece.shard.split][piece.start : piece.stop]
+    return Task(
+      piece,
+      [self.source.names[i] for i in indices],
+      [self.source.places[i] for i in indices],
+      [int(self.labels.of_images[i]) for i in indices] if self.labels else None,
+    )
 
   @functools.cached_property
   def fingerprint(self) -> str:
