@@ -11,7 +11,7 @@ from alae_jax.errors import printable
 _ARGUMENTS = (
   'name', 'source', 'data_dir', 'resolution', 'test_images', 'channels',
   'overwrite', 'format', 'labels', 'fit', 'max_images', 'bad_files', 'enlarge',
-  'depth_range', 'workers',
+  'depth_range', 'workers', 'beam_options',
 )  # fmt: skip
 _FORMS = (
   'folder', 'zip', 'tar', 'lmdb', 'tfrecords', 'parquet', 'numpy', 'idx',
@@ -84,6 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     '--workers',
     type=options.count,
     help='processes that decode and encode (default: one a core)',
+  )
+  add(
+    '--beam_options',
+    type=lambda text: text.split(','),
+    metavar='OPTIONS',
+    help='make it with Apache Beam, with these options of its own, such as '
+    'runner=DataflowRunner,project=P,region=R,temp_location=gs://B/tmp',
   )
   add('--overwrite', action='store_true', help='replace what is there')
 

@@ -6,9 +6,10 @@ interrupted goes on where it was, if the images are the same and are treated in
 the same way.
 """
 
+import functools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from etils import epath
 
@@ -16,6 +17,7 @@ from alae_jax import progress, storage
 from alae_jax.data import datasets, remote
 from alae_jax.data.preparing import (
   assembly,
+  beam,
   downloads,
   levels,
   plans,
@@ -29,6 +31,8 @@ from alae_jax.data.sources import folders
 from alae_jax.errors import UserError, printable
 
 SKIPPED = 'skipped.txt'
+# Makes all shards of a plan, by a recipe.
+Engine = Callable[..., None]
 
 
 def prepare(
@@ -48,6 +52,7 @@ def prepare(
   enlarge: bool = False,
   depth_range: tuple[int, int] | None = None,
   workers: int | None = None,
+  beam_options: Sequence[str] | None = None,
 ) -> list[epath.Path]:
   """Makes a dataset at its full resolution and all the powers of two below.
 
@@ -76,6 +81,9 @@ def prepare(
     enlarge: take images that are smaller than the resolution.
     depth_range: the values of 16-bit images that become black and white.
     workers: processes; None: one a core; 1: this one alone.
+    beam_options: make it with Apache Beam instead, with these options of its
+      own, such as ['runner=DataflowRunner', 'project=…']; source and data_dir
+      must be where all its workers find them.
 
   Returns:
     The folders of the resolutions, the full one first.
@@ -99,7 +107,18 @@ def prepare(
   plan = plans.make_plan(name, source, data_dir, wishes)
   for note in plan.notes:
     progress.say(printable(note))
-  return _carry_out(plan, target, overwrite, wishes, workers)
+  if beam_options is None:
+    engine = functools.partial(
+      processes.make_shards, bad_files=bad_files, workers=workers
+    )
+  else:
+    engine = functools.partial(
+      beam.make_shards,
+      request=(name, os.fspath(source), os.fspath(data_dir), wishes),
+      options=beam_options,
+    )
+  folder = staging.locate(name, target, shared=beam_options is not None)
+  return _carry_out(plan, folder, target, overwrite, wishes, engine)
 
 
 def _download(name: str) -> epath.Path:
@@ -138,13 +157,13 @@ def _refuse_to_remove(
 
 def _carry_out(
   plan: Plan,
+  folder: epath.Path,
   data_dir: epath.Path,
   overwrite: bool,
   wishes: Wishes,
-  workers: int | None,
+  engine: Engine,
 ) -> list[epath.Path]:
   """Makes the resolutions that are missing, then moves them into place."""
-  folder = staging.locate(plan.name, data_dir)
   fingerprint = plan.fingerprint
   with staging.alone(plan.name, folder, data_dir):
     there = datasets.available(plan.name, data_dir)
@@ -155,7 +174,7 @@ def _carry_out(
     missing = tuple(r for r in plan.resolutions if r not in there)
     if missing:
       if not staging.is_made(plan.name, fingerprint, folder, missing):
-        _make(plan, missing, folder, wishes, workers)
+        _make(plan, missing, folder, wishes, engine)
       _move(plan, folder, data_dir, missing)
   made = datasets.available(plan.name, data_dir)
   return [made[resolution] for resolution in plan.resolutions]
@@ -202,7 +221,7 @@ def _make(
   missing: tuple[int, ...],
   folder: epath.Path,
   wishes: Wishes,
-  workers: int | None,
+  engine: Engine,
 ) -> None:
   """Makes resolutions whole in the staging folder."""
   begun = {
@@ -214,7 +233,7 @@ def _make(
   recipe = shards.Recipe(plan.source.reader, plan.treatment, missing, folder)
   cut = plan.shards()
   try:
-    processes.make_shards(plan, recipe, cut, wishes.bad_files, workers)
+    engine(plan=plan, recipe=recipe, cut=cut)
   except UserError:
     staging.clear(folder)
     raise

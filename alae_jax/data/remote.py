@@ -69,6 +69,15 @@ def move(source: epath.Path, target: epath.Path) -> None:
   source.rmtree()
 
 
+def move_file(source: epath.Path, target: epath.Path) -> None:
+  """Moves a file within a disk or a bucket; it appears when it is whole."""
+  if not storage.is_remote(target):
+    source.replace(target)
+    return
+  source.copy(target, overwrite=True)  # which the bucket does by itself
+  source.unlink()
+
+
 def _digest(content: bytes) -> str:
   return hashlib.sha256(content).hexdigest()[:16]
 

@@ -295,3 +295,32 @@ def test_a_bucket_that_is_shut_is_told_in_one_line():
   assert done.returncode == 2
   *_, said = done.stderr.splitlines()  # before it: what takes long
   assert said.startswith('alae: gs://shut/run cannot be reached: ')
+
+
+@pytest.mark.parametrize('bad_files', ['fail', 'skip'])
+def test_beam_makes_a_dataset_of_a_bucket_in_a_bucket(
+  bucket, tmp_path, bad_files
+):
+  """As its workers in the cloud do: the source and the result are far."""
+  pytest.importorskip('apache_beam')
+  example_data.write_images(tmp_path / 'images', count=20, side=8)
+  if bad_files == 'skip':
+    (tmp_path / 'images' / '07.png').write_bytes(b'text')
+  far = epath.Path(bucket) / 'beam' / bad_files
+  for path in (tmp_path / 'images').iterdir():
+    epath.Path(path).copy(far / 'images' / path.name)
+  options = {'resolution': 8, 'bad_files': bad_files}
+  prepare.prepare(
+    'faces', far / 'images', far / 'data', **options, beam_options=[]
+  )
+  prepare.prepare('faces', tmp_path / 'images', tmp_path / 'data', **options)
+  for split in ('train', 'test'):
+    here, there = (
+      datasets.open_dataset('faces', data_dir, split, 4)
+      for data_dir in (tmp_path / 'data', far / 'data')
+    )
+    np.testing.assert_array_equal(
+      here.batch(range(len(here)))['image'],
+      there.batch(range(len(there)))['image'],
+    )
+  assert names(far / 'data') == {'faces'}

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
-from alae_jax.data import checksums
+from alae_jax.data import checksums, remote
 
 RESOLUTIONS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 VERSION = '1.0.0'
@@ -90,7 +90,7 @@ def assemble(
         template.sharded_filepath(shard_index=i, num_shards=len(files))
       )
       if file.path.exists():
-        file.path.replace(target)
+        remote.move_file(file.path, target)
       known[target.name] = file.sha256
     described.append(
       tfds.core.SplitInfo(

@@ -16,9 +16,16 @@ from alae_jax.errors import UserError, reason
 _PLAN, _WHOLE = 'plan.json', 'whole.json'
 
 
-def locate(name: str, data_dir: epath.Path) -> epath.Path:
-  """Where resolutions are made, before all of them are whole."""
-  return remote.workplace(data_dir) / f'{name}.unfinished'
+def locate(name: str, data_dir: epath.Path, shared: bool = False) -> epath.Path:
+  """Where resolutions are made, before all of them are whole.
+
+  Args:
+    name: of the dataset.
+    data_dir: where datasets are kept.
+    shared: whether other machines must reach the folder.
+  """
+  workplace = data_dir if shared else remote.workplace(data_dir)
+  return workplace / f'{name}.unfinished'
 
 
 @contextlib.contextmanager
@@ -29,7 +36,7 @@ def alone(
   new = not staging.parent.exists()
   staging.mkdir(parents=True, exist_ok=True)
   try:
-    with filelock.FileLock(staging / '.lock').acquire(timeout=0):
+    with _lock(staging):
       try:
         yield
       finally:
@@ -45,6 +52,13 @@ def alone(
       f'{why}; what was there before is whole, and the same command goes on',
       os.fspath(data_dir),
     ) from error
+
+
+def _lock(staging: epath.Path) -> contextlib.AbstractContextManager:
+  """A lock on the folder; a bucket knows none."""
+  if storage.is_remote(staging):
+    return contextlib.nullcontext()
+  return filelock.FileLock(staging / '.lock').acquire(timeout=0)
 
 
 def _leave_nothing_empty(staging: epath.Path, new: bool) -> None:
@@ -91,6 +105,8 @@ def take_up(staging: epath.Path, begun: dict[str, Any]) -> None:
 
 def clear(staging: epath.Path) -> None:
   """Removes all but the lock, which is held."""
+  if not staging.exists():  # a bucket has no empty folders
+    return
   for path in staging.iterdir():
     if path.name != '.lock':
       path.rmtree() if path.is_dir() else path.unlink()
