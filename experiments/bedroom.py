@@ -6,7 +6,11 @@ Hardware: in the paper 8 GPUs; any number of devices that divides 32.
 Time: not measured.
 Expected (paper): FID of reconstructions 15.92.
 
-  alae prepare bedroom --source BEDROOM --data_dir data --resolution 256
+Data: bedroom_train_lmdb (43 GB) and bedroom_val_lmdb, unzipped into one
+folder, by https://github.com/fyu/lsun; a quarter is what the release took.
+
+  pip install 'alae_jax[lmdb]'
+  alae prepare bedroom --source lsun --data_dir data --max_images 758260
   python -m alae_jax.main --config=experiments/bedroom.py --workdir=runs/bedroom
 """
 

@@ -1,13 +1,16 @@
 """StyleALAE on CelebA at 128x128 (the release's recipe).
 
-182,637 images for training and 19,939 for testing; 6 epochs a level, 80 in
+182,637 images for training and 19,962 for testing (the official partition,
+training and validation together), the 128x128 pixels from row 60, column 25; 6 epochs a level, 80 in
 all; networks half as wide and w half as long as for the larger sets.
 
 Hardware: in the release 8 GPUs; any number of devices that divides 32.
 Time: not measured. Expected numbers: none were published for this size.
 
-  alae prepare celeba --source CELEBA --data_dir data \
-      --resolution 128 --test_images 19939
+Data: img_align_celeba.zip (1.4 GB) from
+https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html
+
+  alae prepare celeba --source img_align_celeba.zip --data_dir data
   python -m alae_jax.main --config=experiments/celeba.py --workdir=runs/celeba
 """
 

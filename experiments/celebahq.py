@@ -7,8 +7,11 @@ Hardware: in the paper 8 GPUs; any number of devices that divides 32.
 Time: not measured; the paper gives four days on 8 Titan RTX for FFHQ.
 Expected (paper): FID 19.21, PPL (full) 33.29.
 
-  alae prepare celebahq --source CELEBA_HQ --data_dir data \
-      --resolution 256 --test_images 1000
+Data: CelebAMask-HQ.zip (3 GB) from
+https://github.com/switchablenorms/CelebAMask-HQ, unzipped or not, or any of
+the forms that `alae prepare --help` names.
+
+  alae prepare celebahq --source CelebAMask-HQ.zip --data_dir data
   python -m alae_jax.main --config=experiments/celebahq.py \
       --workdir=runs/celebahq
 """

@@ -7,8 +7,10 @@ Hardware: in the paper 8 Titan RTX for about four days; any number of devices
 that divides 32.
 Expected (paper): FID 13.09, PPL (w, end) 103.4; StyleGAN 4.40 and 182.1.
 
-  alae prepare ffhq --source FFHQ --data_dir data \
-      --resolution 1024 --test_images 10000
+Data: the folder or zip images1024x1024 (89 GB), or StyleGAN's
+ffhq-r10.tfrecords, from https://github.com/NVlabs/ffhq-dataset
+
+  alae prepare ffhq --source images1024x1024 --data_dir data
   python -m alae_jax.main --config=experiments/ffhq.py --workdir=runs/ffhq
 """
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+import cv2
+
 from alae_jax.errors import Failure
 
 # Work done or under way per worker: enough that none waits for more.
@@ -101,6 +103,7 @@ def _begin(common: Any) -> None:
   global _common
   _common = common
   signal.signal(signal.SIGINT, signal.SIG_IGN)
+  cv2.setNumThreads(1)  # there is a process for every core already
   parent = multiprocessing.parent_process()
   assert parent is not None
 

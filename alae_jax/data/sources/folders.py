@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import os
+import stat
 from collections.abc import Iterator
 
 from etils import epath
@@ -88,7 +89,9 @@ def _list(folder: epath.Path) -> tuple[list[epath.Path], dict[str, int]]:
   left_out: collections.Counter[str] = collections.Counter()
   found = []
   for path, is_linked in _walk(folder):
-    if _is_image(path):
+    if _is_special(path):
+      left_out['pipe or device'] += 1
+    elif _is_image(path):
       found.append((is_linked, path.relative_to(folder).as_posix(), path))
     else:
       left_out[path.suffix.lower() or 'without suffix'] += 1
@@ -134,6 +137,17 @@ def _is_image(path: epath.Path) -> bool:
     return False
   with path.open('rb') as file:
     return images.looks_like_image(file.read(_FIRST_BYTES))
+
+
+def _is_special(path: epath.Path) -> bool:
+  """Whether reading it might wait for ever, or never end."""
+  if storage.is_remote(path):
+    return False
+  try:
+    mode = os.stat(path).st_mode
+  except OSError:  # a link to nowhere: reading it will say so
+    return False
+  return not stat.S_ISREG(mode)
 
 
 def _is_link(path: epath.Path) -> bool:

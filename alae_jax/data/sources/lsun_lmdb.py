@@ -1,6 +1,5 @@
 """LSUN's LMDBs, in which every value is an image file."""
 
-import functools
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,6 +16,8 @@ _FILE = 'data.mdb'
 # What LSUN calls its folders, and what a split is called here.
 _SPLITS = {'train': 'train', 'val': 'test'}
 _OPENING = threading.Lock()
+# What a process has open, and when it was written: LMDB allows one a file.
+_opened: dict[str, tuple[str, Any]] = {}
 
 
 class LmdbReader(base.Reader):
@@ -162,21 +163,27 @@ def _items(database: Any) -> Iterator[tuple[bytes, int]]:
       yield bytes(key), len(value)
 
 
-@functools.lru_cache(maxsize=8)
 def _open(path: str) -> Any:
-  """A database, which a process opens once."""
+  """A database, which a process opens once, and again if it was replaced."""
   try:
     import lmdb
   except ImportError:
     raise UserError(
       "reading an LMDB needs lmdb: pip install 'alae_jax[lmdb]'"
     ) from None
-  try:
-    return lmdb.open(
-      path, readonly=True, lock=False, readahead=False, max_readers=512
-    )
-  except lmdb.Error as error:
-    raise UserError(_damaged(epath.Path(path), error)) from None
+  stamp = base.stamp_of([epath.Path(path) / _FILE])
+  stamp_before, database = _opened.pop(path, ('', None))
+  if database is None or stamp != stamp_before:
+    if database is not None:
+      database.close()
+    try:
+      database = lmdb.open(
+        path, readonly=True, lock=False, readahead=False, max_readers=512
+      )
+    except lmdb.Error as error:
+      raise UserError(_damaged(epath.Path(path), error)) from None
+  _opened[path] = stamp, database
+  return database
 
 
 def _damaged(folder: epath.Path, error: BaseException) -> str:

@@ -39,7 +39,12 @@ class ArrayReader(base.Reader):
   """Reads images; a place is a file, an array's name in it, and a row.
 
   The row is None in a file of one image; the name is '' in .npy.
+
+  Attributes:
+    stamp: tells when the files were written.
   """
+
+  stamp: str
 
   def read(self, place: tuple[str, str, int | None]) -> np.ndarray:
     """Returns the image, uint8 or uint16 [H, W, C]."""
@@ -48,7 +53,7 @@ class ArrayReader(base.Reader):
       if row is None:
         return _only_image(_read(path, name))
       with _OPENING:
-        array = _open(path, name)
+        array = _open(path, name, self.stamp)
       return _as_images(array)[row]
     except UserError as error:
       raise base.BadImage(str(error)) from None
@@ -82,14 +87,15 @@ def open_source(path: epath.Path) -> base.Source:
   )  # fmt: skip
   for file in files[:1]:  # the others are judged when they are read
     _only_image(_read(os.fspath(file), ''))
+  stamp = base.stamp_of(files)
   return base.Source(
     path=path,
-    reader=ArrayReader(),
+    reader=ArrayReader(stamp),
     names=[file.name for file in files],
     places=[(os.fspath(file), '', None) for file in files],
     sizes=[file.stat().length for file in files],
     left_out=left_out,
-    stamp=base.stamp_of(files),
+    stamp=stamp,
   )
 
 
@@ -102,22 +108,23 @@ def _of_file(path: epath.Path) -> base.Source:
   labels: list[np.ndarray] = []
   splits = {}
   for split, (images, classes) in parts.items():
-    count = len(_as_images(_open(os.fspath(path), images)))
+    count = len(_as_images(_read(os.fspath(path), images)))
     splits[split] = np.arange(len(names), len(names) + count)
     prefix = f'{split}/' if len(parts) > 1 else ''
     names += [f'{prefix}{row:08d}' for row in range(count)]
     places += [(os.fspath(path), images, row) for row in range(count)]
     if classes:
       labels.append(_labels(path, classes, count))
+  stamp = base.stamp_of([path])
   return base.Source(
     path=path,
-    reader=ArrayReader(),
+    reader=ArrayReader(stamp),
     names=names,
     places=places,
     sizes=[path.stat().length] * len(names),
     labels=_joined(labels) if len(labels) == len(parts) else None,
     splits=splits if len(parts) > 1 else None,
-    stamp=base.stamp_of([path]),
+    stamp=stamp,
   )
 
 
@@ -157,7 +164,7 @@ def _parts(
 
 
 @functools.lru_cache(maxsize=4)
-def _open(path: str, name: str) -> np.ndarray:
+def _open(path: str, name: str, stamp: str) -> np.ndarray:
   """An array: .npy in place; of .npz it is read, once a process."""
   return _read(path, name)
 

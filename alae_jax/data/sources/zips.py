@@ -36,14 +36,14 @@ _OPENING = threading.Lock()
 class ZipReader(base.Reader):
   """Reads members; a place is a member's number."""
 
-  def __init__(self, path: epath.PathLike):
-    """Names the file; opens nothing yet."""
-    self._path = str(path)
+  def __init__(self, path: epath.PathLike, stamp: str):
+    """Names the file, and when it was written; opens nothing yet."""
+    self._path, self._stamp = str(path), stamp
 
   def read(self, place: int) -> bytes:
     """Returns the member's bytes."""
     with _OPENING:
-      archive, infos = _open(self._path)
+      archive, infos = _open(self._path, self._stamp)
     info = infos[place]
     if info.file_size > base.MOST_BYTES:
       raise base.BadImage(f'it claims {info.file_size:,} bytes')
@@ -78,6 +78,7 @@ def open_source(path: epath.Path) -> base.Source:
       or holds no image.
   """
   storage.require_file(path)
+  stamp = base.stamp_of([path])
   _, infos = _list(path)
   left_out: collections.Counter[str] = collections.Counter()
   found = {}
@@ -96,19 +97,22 @@ def open_source(path: epath.Path) -> base.Source:
   names = [found[number].filename for number in order]
   return base.Source(
     path=path,
-    reader=ZipReader(path),
+    reader=ZipReader(path, stamp),
     names=names,
     places=order,
     # With the checksum of the content, whatever its length.
     sizes=[found[n].file_size << 32 | found[n].CRC for n in order],
     labels=_labels(path, names),
     left_out=left_out,
-    stamp=base.stamp_of([path]),
+    stamp=stamp,
   )
 
 
 @functools.lru_cache(maxsize=4)
-def _open(path: str) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
+def _open(
+  path: str, stamp: str
+) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
+  """A file as it was written at one time."""
   return _list(epath.Path(path))
 
 

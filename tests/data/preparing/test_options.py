@@ -140,10 +140,12 @@ def test_each_real_file_counts_once(tmp_path, capsys):
   os.symlink(folder / 'a' / '00.png', folder / 'first.png')
   os.link(folder / 'a' / '01.png', folder / 'z.png')
   os.symlink(folder / 'nowhere.png', folder / 'dangling.png')
+  os.mkfifo(folder / 'pipe.png')
   prepare.prepare('x', folder, tmp_path, 8, 0, bad_files='skip')
   assert len(datasets.open_dataset('x', tmp_path, 'train', 8)) == 4
   skipped = (tmp_path / 'x' / 'skipped.txt').read_text()
   assert skipped.startswith('dangling.png\tNo such file')
+  assert '1 pipe or device' in capsys.readouterr().err
 
 
 def test_names_that_are_no_text_can_be_prepared(tmp_path):
