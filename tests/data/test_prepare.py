@@ -17,6 +17,7 @@ from alae_jax.data.preparing.catalogue import DATASETS
 from alae_jax.errors import UserError
 from tests.support.example_data import (
   SHARED,
+  bytes_of,
   random_mnist,
   write_images,
   write_mnist,
@@ -174,15 +175,7 @@ def test_who_was_interrupted_goes_on_where_it_was(
   assert not (tmp_path / 'data' / 'pictures.unfinished').exists()
   # What is whole is found again, and not made: 18 train and 2 test pieces.
   assert 20 - pieces >= len(again) - 3
-  assert _bytes_of(tmp_path / 'data') == _bytes_of(tmp_path / 'undisturbed')
-
-
-def _bytes_of(folder):
-  return {
-    path.relative_to(folder): path.read_bytes()
-    for path in folder.rglob('*')
-    if path.is_file()
-  }
+  assert bytes_of(tmp_path / 'data') == bytes_of(tmp_path / 'undisturbed')
 
 
 def test_a_split_of_many_shards_reads_in_order(tmp_path, small_steps):
@@ -201,7 +194,7 @@ def test_processes_make_the_same_bytes(tmp_path, small_steps):
     prepare.prepare(
       'pictures', tmp_path / 'pictures', tmp_path / name, workers=workers
     )
-  assert _bytes_of(tmp_path / 'one') == _bytes_of(tmp_path / 'two')
+  assert bytes_of(tmp_path / 'one') == bytes_of(tmp_path / 'two')
 
 
 @pytest.mark.parametrize('where', ['levels', 'move'])
@@ -229,7 +222,7 @@ def test_a_kill_amid_the_last_steps_loses_nothing(
     patch.setattr(shards, 'make_piece', None)  # nothing is made once more
     patch.setattr(module, name, step)
     run(tmp_path / 'data')
-  assert _bytes_of(tmp_path / 'data') == _bytes_of(tmp_path / 'undisturbed')
+  assert bytes_of(tmp_path / 'data') == bytes_of(tmp_path / 'undisturbed')
 
 
 def test_what_was_begun_with_other_images_is_not_taken_up(

@@ -47,3 +47,12 @@ def write_images(folder, count=10, side=8, seed=0):
   for i, image in enumerate(images):
     PIL.Image.fromarray(image).save(folder / f'{i:02d}.png')
   return images
+
+
+def bytes_of(folder):
+  """All files under a folder, by their path in it."""
+  return {
+    path.relative_to(folder): path.read_bytes()
+    for path in folder.rglob('*')
+    if path.is_file()
+  }

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from alae_jax.errors import reason
+
 # An encoded image file, or pixels, uint8 or uint16 [H, W, C].
 Raw = bytes | np.ndarray
 
@@ -121,6 +123,25 @@ class Source:
     for split, indices in (self.splits or {}).items():
       digest.update(split.encode() + np.asarray(indices, '<i8').tobytes())
     return digest.hexdigest()
+
+
+def read_span(path: str, offset: int, size: int) -> bytes:
+  """Reads a part of a file, that of one image.
+
+  Raises:
+    BadImage: it is too large, or not all there.
+  """
+  if size > MOST_BYTES:
+    raise BadImage(f'it claims {size:,} bytes')
+  try:
+    with open(path, 'rb') as file:
+      file.seek(offset)
+      content = file.read(size)
+  except OSError as error:
+    raise BadImage(error.strerror or reason(error)) from None
+  if len(content) != size:
+    raise BadImage('it is cut short')
+  return content
 
 
 def stamp_of(files: Iterable[epath.PathLike]) -> str:

@@ -2,9 +2,12 @@
 
 import collections
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+from etils import epath
 
 from alae_jax.data import images
+from alae_jax.errors import UserError
 
 
 def why_not_taken(name: str) -> str | None:
@@ -17,8 +20,22 @@ def why_not_taken(name: str) -> str | None:
   return None if suffix in images.EXTENSIONS else suffix or 'without suffix'
 
 
-def climbs_out(name: str) -> bool:
-  """Whether a name leads out of the folder that it would be unpacked in."""
+def check_names(path: epath.Path, names: Sequence[str]) -> None:
+  """Refuses an archive with names that nobody should unpack.
+
+  Raises:
+    UserError: one leads out of it, or is there twice.
+  """
+  for name in names:
+    if _leads_out(name):
+      raise UserError(f'{path} holds {name!r}, which leads out of it')
+  for name, count in collections.Counter(names).items():
+    if count > 1:
+      raise UserError(f'{path} holds {name!r} twice: make a new one of it')
+
+
+def _leads_out(name: str) -> bool:
+  """Whether it is outside of the folder that it would be unpacked in."""
   return (
     name.startswith('/')
     or '\\' in name
@@ -26,9 +43,3 @@ def climbs_out(name: str) -> bool:
     or name[1:2] == ':'
     or '..' in name.split('/')
   )
-
-
-def first_twice(names: Iterable[str]) -> str | None:
-  """A name that is there twice, or None."""
-  counts = collections.Counter(names)
-  return next((name for name, count in counts.items() if count > 1), None)

@@ -9,7 +9,7 @@ from etils import epath
 
 from alae_jax import progress, storage
 from alae_jax.data.sources import base, members
-from alae_jax.errors import UserError, printable, reason
+from alae_jax.errors import UserError, printable
 
 TITLE = 'tar files of images'
 _CLASS = '.cls'  # WebDataset's suffix of a class
@@ -26,18 +26,7 @@ class TarReader(base.Reader):
 
   def read(self, place: Place) -> bytes:
     """Returns the member's bytes."""
-    path, offset, size = place
-    if size > base.MOST_BYTES:
-      raise base.BadImage(f'it claims {size:,} bytes')
-    try:
-      with open(path, 'rb') as file:
-        file.seek(offset)
-        content = file.read(size)
-    except OSError as error:
-      raise base.BadImage(error.strerror or reason(error)) from None
-    if len(content) != size:
-      raise base.BadImage('it is cut short')
-    return content
+    return base.read_span(*place)
 
 
 def holds(path: epath.Path) -> bool:
@@ -74,7 +63,7 @@ def open_source(path: epath.Path) -> base.Source:
       else:
         names.append(name)
         places.append((os.fspath(file), member.offset_data, member.size))
-  _check_names(path, names)
+  members.check_names(path, names)
   if not names:
     there = base.tell_left_out(left_out)
     raise UserError(
@@ -128,17 +117,8 @@ def _damaged(path: epath.Path, why: str) -> str:
   return f'{path} is a damaged tar file ({printable(why, 100)}); get it again'
 
 
-def _check_names(path: epath.Path, names: list[str]) -> None:
-  for name in names:
-    if members.climbs_out(name):
-      raise UserError(f'{path} holds {name!r}, which leads out of it')
-  twice = members.first_twice(names)
-  if twice:
-    raise UserError(f'{path} holds {twice!r} twice: make a new one of it')
-
-
 def _read_class(path: epath.Path, member: tarfile.TarInfo) -> int:
-  text = TarReader().read((os.fspath(path), member.offset_data, member.size))
+  text = base.read_span(os.fspath(path), member.offset_data, member.size)
   if not text.strip().isdigit():
     raise UserError(f'{path}: {member.name} is not the number of a class')
   return int(text)

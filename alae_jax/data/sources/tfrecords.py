@@ -16,7 +16,7 @@ from etils import epath
 
 from alae_jax import progress, storage
 from alae_jax.data.sources import base
-from alae_jax.errors import UserError, reason
+from alae_jax.errors import UserError
 
 TITLE = 'TFRecords'
 _NAME = re.compile(r'\.tfrecords?($|[.-]\d)')
@@ -133,16 +133,8 @@ def _example(place: Place) -> dict:
   from tensorflow_datasets.proto import tf_example_pb2
 
   path, offset, length = place
-  if length > base.MOST_BYTES:
-    raise base.BadImage(f'it claims {length:,} bytes')
-  try:
-    with open(path, 'rb') as file:
-      file.seek(offset)
-      content, footer = file.read(length), file.read(_FOOTER.size)
-  except OSError as error:
-    raise base.BadImage(error.strerror or reason(error)) from None
-  if len(footer) < _FOOTER.size:
-    raise base.BadImage('it is cut short')
+  record = base.read_span(path, offset, length + _FOOTER.size)
+  content, footer = record[:length], record[length:]
   if _FOOTER.unpack(footer)[0] != _masked_crc(content):
     raise base.BadImage('its checksum is wrong')
   try:

@@ -90,7 +90,7 @@ def open_source(path: epath.Path) -> base.Source:
       found[number] = info
     elif info.filename != _LABELS:
       left_out[kind] += 1
-  _check_names(path, [info.filename for info in found.values()])
+  members.check_names(path, [info.filename for info in found.values()])
   if not found:
     raise UserError(_nothing_in(path, left_out))
   order = sorted(found, key=lambda number: found[number].filename)
@@ -129,15 +129,6 @@ def _list(
       f'{path} is a damaged zip file ({printable(str(error), 100)}); get the '
       'file again'
     ) from None
-
-
-def _check_names(path: epath.Path, names: list[str]) -> None:
-  for name in names:
-    if members.climbs_out(name):
-      raise UserError(f'{path} holds {name!r}, which leads out of it')
-  twice = members.first_twice(names)
-  if twice:
-    raise UserError(f'{path} holds {twice!r} twice: make a new one of it')
 
 
 def _nothing_in(path: epath.Path, left_out: dict[str, int]) -> str:

@@ -5,15 +5,7 @@ import pytest
 from alae_jax.data import prepare
 from alae_jax.data.preparing import shards
 from alae_jax.errors import UserError
-from tests.support.example_data import write_images
-
-
-def bytes_of(folder):
-  return {
-    path.relative_to(folder): path.read_bytes()
-    for path in folder.rglob('*')
-    if path.is_file()
-  }
+from tests.support.example_data import bytes_of, write_images
 
 
 def test_its_local_runner_makes_the_same_bytes(tmp_path, monkeypatch):
