@@ -61,6 +61,8 @@ def open_source(
     path = storage.locate(source)
   if not path.exists():
     raise UserError(f'source {source}: no such file or folder')
+  if not path.is_dir():
+    storage.require_file(path)
   opened = FORMS[form or find_form(path)].open_source(path)
   if not len(opened):
     raise UserError(f'source {source} holds no images')

@@ -170,6 +170,7 @@ def _open(path: str, name: str, stamp: str) -> np.ndarray:
 
 
 def _read(path: str, name: str) -> np.ndarray:
+  storage.require_file(epath.Path(path))
   try:
     loaded = np.load(path, mmap_mode='r', allow_pickle=False)
     if isinstance(loaded, np.ndarray):
