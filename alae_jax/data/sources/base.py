@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from alae_jax.errors import reason
+from alae_jax.errors import UserError, printable, reason
 
 # An encoded image file, or pixels, uint8 or uint16 [H, W, C].
 Raw = bytes | np.ndarray
 
 # A single image file has no business being larger.
 MOST_BYTES = 1 << 30
+# Nor has anybody more classes: such numbers are no classes, or damaged ones.
+MOST_CLASSES = 1 << 20
 
 
 class BadImage(Exception):
@@ -62,6 +64,26 @@ class Labels:
 
   names: Sequence[str]
   of_images: np.ndarray
+
+  @classmethod
+  def numbered(cls, path: epath.Path, of_images: Sequence[int]) -> 'Labels':
+    """Labels whose classes have no names but their numbers.
+
+    Args:
+      path: where they are from.
+      of_images: a whole number from 0 for every image.
+
+    Raises:
+      UserError: one is too large for the number of a class.
+    """
+    most = max(of_images, default=-1)
+    if most >= MOST_CLASSES:
+      raise UserError(
+        f'{path} gives an image the class {printable(str(most), 40)}; use '
+        f'numbers below {MOST_CLASSES:,}'
+      )
+    names = [str(number) for number in range(most + 1)]
+    return cls(names, np.array(of_images, np.int64))
 
 
 @dataclasses.dataclass(frozen=True)
