@@ -4,7 +4,6 @@ import collections
 import os
 import tarfile
 
-import numpy as np
 from etils import epath
 
 from alae_jax import progress, storage
@@ -13,6 +12,8 @@ from alae_jax.errors import UserError, printable
 
 TITLE = 'tar files of images'
 _CLASS = '.cls'  # WebDataset's suffix of a class
+_MOST_DIGITS = 18
+_SUFFIXES_OF_PACKED = ('.tgz', '.tbz', '.tbz2', '.txz', '.tzst')
 _PACKED = {
   b'\x1f\x8b': 'gunzip', b'BZ': 'bunzip2', b'\xfd7': 'unxz',
   b'\x28\xb5': 'unzstd',
@@ -35,7 +36,12 @@ def holds(path: epath.Path) -> bool:
     return False
   if path.is_dir():
     return bool(_tar_files(path))
-  return path.is_file() and (_is_tar(path) or '.tar' in path.suffixes)
+  suffixes = [suffix.lower() for suffix in path.suffixes]
+  return path.is_file() and (
+    '.tar' in suffixes
+    or path.suffix.lower() in _SUFFIXES_OF_PACKED
+    or _is_tar(path)
+  )
 
 
 def open_source(path: epath.Path) -> base.Source:
@@ -54,12 +60,15 @@ def open_source(path: epath.Path) -> base.Source:
     prefix = f'{file.name}/' if len(files) > 1 else ''
     for member in _members(file):
       name = prefix + member.name.removeprefix('./')
+      other = members.why_not_taken(name)
+      if member.isdir():
+        continue
       if not member.isfile() or member.issparse():
-        left_out['link or device'] += not member.isdir()
-      elif name.endswith(_CLASS):
-        classes[name.removesuffix(_CLASS)] = _read_class(file, member)
-      elif kind := members.why_not_taken(name):
-        left_out[kind] += 1
+        left_out['link or device'] += 1
+      elif other == _CLASS:
+        classes[name[: -len(_CLASS)]] = _read_class(file, member)
+      elif other:
+        left_out[other] += 1
       else:
         names.append(name)
         places.append((os.fspath(file), member.offset_data, member.size))
@@ -75,7 +84,7 @@ def open_source(path: epath.Path) -> base.Source:
     names=names,
     places=places,
     sizes=[size for _, _, size in places],
-    labels=_labels(names, classes),
+    labels=_labels(path, names, classes),
     left_out=left_out,
     stamp=base.stamp_of(files),
   )
@@ -102,7 +111,10 @@ def _members(path: epath.Path) -> list[tarfile.TarInfo]:
   try:
     with tarfile.open(path, 'r:') as archive:
       for member in progress.over(archive, f'listing {path.name}'):
+        if member.size < 0:  # tarfile would go back, and round for ever
+          raise tarfile.ReadError(f'{member.name} has {member.size} bytes')
         found.append(member)
+      next_header = archive.offset
   except (tarfile.TarError, EOFError, OSError, ValueError) as error:
     raise UserError(_damaged(path, str(error))) from None
   end = max((m.offset_data + m.size for m in found if m.isfile()), default=0)
@@ -110,7 +122,24 @@ def _members(path: epath.Path) -> list[tarfile.TarInfo]:
     raise UserError(
       _damaged(path, f'{end:,} bytes are wanted, {path.stat().length:,} there')
     )
+  _check_end(path, next_header)
   return found
+
+
+def _check_end(path: epath.Path, offset: int) -> None:
+  """Refuses what ends other than tar files do, with a block of zeros.
+
+  tarfile takes a damaged header, or a file cut before one, for the end.
+  """
+  with open(path, 'rb') as file:
+    file.seek(offset)
+    block = file.read(tarfile.BLOCKSIZE)
+  if len(block) < tarfile.BLOCKSIZE:
+    raise UserError(
+      _damaged(path, f'it is cut short after {offset + len(block):,} bytes')
+    )
+  if any(block):
+    raise UserError(_damaged(path, f'no header of a member at byte {offset:,}'))
 
 
 def _damaged(path: epath.Path, why: str) -> str:
@@ -118,16 +147,24 @@ def _damaged(path: epath.Path, why: str) -> str:
 
 
 def _read_class(path: epath.Path, member: tarfile.TarInfo) -> int:
-  text = base.read_span(os.fspath(path), member.offset_data, member.size)
+  text = b''
+  if member.size <= _MOST_DIGITS + 2:  # and the end of the line
+    text = base.read_span(os.fspath(path), member.offset_data, member.size)
   if not text.strip().isdigit():
     raise UserError(f'{path}: {member.name} is not the number of a class')
   return int(text)
 
 
-def _labels(names: list[str], classes: dict[str, int]) -> base.Labels | None:
+def _labels(
+  path: epath.Path, names: list[str], classes: dict[str, int]
+) -> base.Labels | None:
   """The class beside each image, if every one has one."""
-  found = [classes.get(name.rpartition('.')[0], -1) for name in names]
-  if min(found) < 0:
-    return None
-  count = max(found) + 1
-  return base.Labels([str(i) for i in range(count)], np.array(found, np.int64))
+  found = [_class_of(name, classes) for name in names]
+  return None if min(found) < 0 else base.Labels.numbered(path, found)
+
+
+def _class_of(name: str, classes: dict[str, int]) -> int:
+  """That of a.cls for a.png and, as in WebDataset, for a.rgb.png; or -1."""
+  folder, slash, file = name.rpartition('/')
+  by_first_dot = folder + slash + file.partition('.')[0]
+  return classes.get(name.rpartition('.')[0], classes.get(by_first_dot, -1))

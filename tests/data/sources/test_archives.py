@@ -194,6 +194,80 @@ def test_webdataset_shards_with_classes(tmp_path):
   assert source.read(3) == png(IMAGES[3])
 
 
+def a_tar(tmp_path, name='a.tar', **contents):
+  names = {key.replace('_', '.'): value for key, value in contents.items()}
+  return tarred(tmp_path / name, {'a.png': PNG, **names})
+
+
+@pytest.mark.parametrize(
+  'cut', [512, 700, 1024, 1024 + 100, 1024 + 512, 1024 + 512 + 100, 2048]
+)
+def test_a_tar_cut_anywhere_is_refused(tmp_path, cut):
+  """At a header too, where tarfile sees nothing wrong: 2 blocks a member."""
+  assert 100 < len(PNG) <= 512
+  path = tarred(tmp_path / 'a.tar', {'a.png': PNG, 'b.png': PNG})
+  path.write_bytes(path.read_bytes()[:cut])
+  with pytest.raises(UserError, match=r'a\.tar is a damaged tar file \(.+\)'):
+    tars.open_source(path)
+
+
+@pytest.mark.parametrize('at', [0, 1024, 2048])
+def test_no_member_of_a_tar_is_lost_with_its_header(tmp_path, at):
+  path = tarred(tmp_path / 'a.tar', {f'{i}.png': PNG for i in range(3)})
+  content = bytearray(path.read_bytes())
+  content[at] ^= 1
+  path.write_bytes(content)
+  with pytest.raises(UserError, match=r'a\.tar is a damaged tar file'):
+    tars.open_source(path)
+
+
+def test_a_member_of_less_than_nothing_ends_the_list(tmp_path):
+  path = a_tar(tmp_path)
+  content = bytearray(path.read_bytes())
+  content[124:136] = (-1024).to_bytes(12, 'big', signed=True)
+  content[148:156] = b' ' * 8
+  content[148:156] = b'%06o\0 ' % sum(content[:512])
+  path.write_bytes(content)
+  with pytest.raises(UserError, match='damaged tar file'):
+    tars.open_source(path)
+
+
+def test_folders_in_a_tar_are_not_counted(tmp_path):
+  path = a_tar(tmp_path)
+  with tarfile.open(path, 'a') as archive:
+    info = tarfile.TarInfo('b')
+    info.type = tarfile.DIRTYPE
+    archive.addfile(info)
+  assert tars.open_source(path).left_out == {}
+
+
+def test_classes_are_found_as_webdataset_does(tmp_path):
+  """By the name before the first dot, and not in what a Mac puts beside."""
+  path = tarred(
+    tmp_path / 'a.tar',
+    {
+      'b/0.rgb.png': PNG, 'b/0.CLS': b'2\n', '1.5/v1.2.png': PNG,
+      '1.5/v1.2.cls': b'0', '._v1.cls': b'\0\5\x16\7', '0.json': b'{}',
+    },
+  )  # fmt: skip
+  source = tars.open_source(path)
+  np.testing.assert_array_equal(source.labels.of_images, [2, 0])
+  assert source.left_out == {'hidden': 1, '.json': 1}
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    (b'', 'a.cls is not the number'), (b'-1', 'a.cls is not the number'),
+    (b'cat', 'a.cls is not the number'), (b'9' * 5000, 'a.cls is not the num'),
+    (b'99999999999', 'the class 99999999999; use numbers below'),
+  ],
+)  # fmt: skip
+def test_classes_that_are_none_are_refused(tmp_path, text, message):
+  with pytest.raises(UserError, match=f'a.tar.*{message}'):
+    tars.open_source(a_tar(tmp_path, a_cls=text))
+
+
 def test_links_in_a_tar_are_not_followed(tmp_path):
   path = tarred(tmp_path / 'a.tar', {'a.png': PNG, 'b.png': '/etc/passwd'})
   source = tars.open_source(path)
@@ -209,8 +283,9 @@ def test_links_in_a_tar_are_not_followed(tmp_path):
   ],
 )  # fmt: skip
 def test_a_packed_tar_says_how_to_unpack_it(tmp_path, start, unpack):
-  path = epath.Path(tmp_path / 'a.tar.x')
-  path.write_bytes(start + bytes(600))
-  assert tars.holds(path)
-  with pytest.raises(UserError, match=f'a.tar.x is packed.*{unpack} it first'):
-    tars.open_source(path)
+  for name in ('a.tar.x', 'a.TAR.X', 'a.tgz', 'a.TBZ2', 'a.txz'):
+    path = epath.Path(tmp_path / name)
+    path.write_bytes(start + bytes(600))
+    assert tars.holds(path)
+    with pytest.raises(UserError, match=f'{name} is packed.*{unpack} it first'):
+      tars.open_source(path)
