@@ -7,11 +7,11 @@ any other.
 import collections
 import functools
 import json
+import struct
 import threading
 import zipfile
 import zlib
 
-import numpy as np
 from etils import epath
 
 from alae_jax import storage
@@ -21,12 +21,21 @@ from alae_jax.errors import UserError, printable
 TITLE = 'a zip file of images'
 _MARKS = (b'PK\x03\x04', b'PK\x05\x06')
 _LABELS = 'dataset.json'  # as StyleGAN's tools call it
+# zipfile unpacks these piece by piece; of bzip2 and LZMA some hundred bytes may
+# become gigabytes at once, whatever the member claims.
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ERRORS = (
+  zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError,
+  IndexError, NotImplementedError, RuntimeError,
+)  # fmt: skip
 _OTHER_FORMS = {
   '.mdb': 'an LMDB',
   '.tfrecords': 'TFRecords',
   '.tfrecord': 'TFRecords',
   '.parquet': 'Parquet',
   '.npy': 'arrays',
+  '.npz': 'arrays',
+  '.tar': 'tar files',
 }
 # What a process has open. A ZipFile can't be shared by threads without a lock,
 # which it brings, but its list is worth reading once only.
@@ -44,22 +53,7 @@ class ZipReader(base.Reader):
     """Returns the member's bytes."""
     with _OPENING:
       archive, infos = _open(self._path, self._stamp)
-    info = infos[place]
-    if info.file_size > base.MOST_BYTES:
-      raise base.BadImage(f'it claims {info.file_size:,} bytes')
-    try:
-      with archive.open(info) as file:
-        content = file.read(info.file_size)
-        if file.read(1):
-          raise base.BadImage('it is longer than it claims')
-    except (
-      zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
-      NotImplementedError, RuntimeError,
-    ) as error:  # fmt: skip
-      raise base.BadImage(printable(str(error), 200)) from None
-    if len(content) != info.file_size:
-      raise base.BadImage('it is cut short')
-    return content
+    return _content(archive, infos[place])
 
 
 def holds(path: epath.Path) -> bool:
@@ -79,7 +73,7 @@ def open_source(path: epath.Path) -> base.Source:
   """
   storage.require_file(path)
   stamp = base.stamp_of([path])
-  _, infos = _list(path)
+  archive, infos = _list(path)
   left_out: collections.Counter[str] = collections.Counter()
   found = {}
   for number, info in enumerate(infos):
@@ -102,7 +96,7 @@ def open_source(path: epath.Path) -> base.Source:
     places=order,
     # With the checksum of the content, whatever its length.
     sizes=[found[n].file_size << 32 | found[n].CRC for n in order],
-    labels=_labels(path, names),
+    labels=_labels(path, archive, names),
     left_out=left_out,
     stamp=stamp,
   )
@@ -122,13 +116,31 @@ def _list(
   try:
     archive = zipfile.ZipFile(path)
     return archive, archive.infolist()
-  except (
-    zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, IndexError,
-  ) as error:  # fmt: skip
+  except (FileNotFoundError, PermissionError):
+    raise
+  except _ERRORS as error:
     raise UserError(
       f'{path} is a damaged zip file ({printable(str(error), 100)}); get the '
       'file again'
     ) from None
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+  if info.file_size > base.MOST_BYTES:
+    raise base.BadImage(f'it claims {info.file_size:,} bytes')
+  if info.compress_type not in _PACKINGS:
+    raise base.BadImage('it is packed otherwise than by deflate')
+  try:
+    with archive.open(info) as file:
+      content = file.read(info.file_size)
+      if file.read(1):
+        raise base.BadImage('it is longer than it claims')
+  except _ERRORS as error:
+    why = str(error) or type(error).__name__
+    raise base.BadImage(printable(why, 200)) from None
+  if len(content) != info.file_size:
+    raise base.BadImage('it is cut short')
+  return content
 
 
 def _nothing_in(path: epath.Path, left_out: dict[str, int]) -> str:
@@ -139,16 +151,20 @@ def _nothing_in(path: epath.Path, left_out: dict[str, int]) -> str:
   return f'{path} holds no images' + (f', only {there}' if there else '')
 
 
-def _labels(path: epath.Path, names: list[str]) -> base.Labels | None:
+def _labels(
+  path: epath.Path, archive: zipfile.ZipFile, names: list[str]
+) -> base.Labels | None:
   """The whole numbers of dataset.json, if it has one for every image."""
-  archive, infos = _list(path)
-  if _LABELS not in (info.filename for info in infos):
+  try:
+    info = archive.getinfo(_LABELS)
+  except KeyError:
     return None
   try:
-    given = json.loads(archive.read(_LABELS)).get('labels') or []
+    text = _content(archive, info)
+    given = json.loads(text).get('labels') or []
     by_name = {name.replace('\\', '/'): label for name, label in given}
   except (
-    zipfile.BadZipFile, zlib.error, ValueError, TypeError, AttributeError,
+    base.BadImage, ValueError, TypeError, AttributeError, RecursionError,
   ) as error:  # fmt: skip
     raise UserError(
       f'{path}: its {_LABELS} cannot be read ({printable(str(error), 100)})'
@@ -156,8 +172,7 @@ def _labels(path: epath.Path, names: list[str]) -> base.Labels | None:
   if not by_name:
     return None
   found = [by_name.get(name) for name in names]
-  labels = [label for label in found if isinstance(label, int) and label >= 0]
+  labels = [label for label in found if type(label) is int and label >= 0]
   if len(labels) < len(names):
     return None  # vectors of attributes, or of some images only
-  count = max(labels) + 1
-  return base.Labels([str(i) for i in range(count)], np.array(labels, np.int64))
+  return base.Labels.numbered(path, labels)

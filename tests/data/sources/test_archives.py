@@ -144,6 +144,46 @@ def test_a_member_longer_than_it_claims_is_bad(tmp_path):
     zips.open_source(path).read(0)
 
 
+@pytest.mark.parametrize('packing', [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_packings_are_bad(tmp_path, packing):
+  """350 bytes of bzip2 become 300 MB before anybody can count them."""
+  path = zipped(tmp_path / 'a.zip', {'a.png': bytes(5000)}, packing)
+  with pytest.raises(base.BadImage, match='otherwise than by deflate'):
+    zips.open_source(path).read(0)
+
+
+@pytest.mark.parametrize('packing', [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_whatever_byte_is_wrong_a_zip_says_so(tmp_path, packing):
+  """In one line, or by images that are bad; never as another image."""
+  labels = '{"labels": [["a.png", 0], ["b.png", 1]]}'
+  path = zipped(
+    tmp_path / 'a.zip',
+    {'a.png': PNG, 'b.png': PNG[::-1], 'dataset.json': labels},
+    packing,
+  )
+  whole = path.read_bytes()
+  found = {'bad': 0, 'refused': 0}
+  for at in range(len(whole)):
+    damaged = bytearray(whole)
+    damaged[at] ^= 0xFF
+    path.write_bytes(damaged)
+    try:
+      source = zips.open_source(path)
+      for i in range(len(source)):
+        assert source.read(i) in (PNG, PNG[::-1])
+    except base.BadImage:
+      found['bad'] += 1
+    except UserError as error:
+      assert 'a.zip' in str(error)
+      found['refused'] += 1
+  assert found['bad'] > len(PNG)
+  assert found['refused'] > 22  # the end of a zip
+  for length in range(0, len(whole), 5):
+    path.write_bytes(whole[:length])
+    with pytest.raises(UserError, match=r'a\.zip is a damaged zip file'):
+      zips.open_source(path)
+
+
 def test_an_encrypted_member_is_bad(tmp_path):
   path = zipped(tmp_path / 'secret.zip', {'a.png': PNG})
   content = bytearray(path.read_bytes())
@@ -163,7 +203,8 @@ def test_labels_of_stylegans_zip(tmp_path):
 
 @pytest.mark.parametrize(
   'text', ['{"labels": null}', '{}', '{"labels": [["00.png", [0.5, 1]]]}',
-           '{"labels": [["00.png", 1]]}'],
+           '{"labels": [["00.png", 1]]}', '{"labels": [["00.png", true],'
+           '["01.png", true], ["02.png", true], ["03.png", true]]}'],
 )  # fmt: skip
 def test_no_labels_or_other_ones_are_left_aside(tmp_path, text):
   path = write_zip(tmp_path / 'a.zip', IMAGES)
@@ -172,12 +213,20 @@ def test_no_labels_or_other_ones_are_left_aside(tmp_path, text):
   assert zips.open_source(epath.Path(path)).labels is None
 
 
-@pytest.mark.parametrize('text', ['', '{', '[]', '{"labels": 3}'])
+@pytest.mark.parametrize(
+  'text', ['', '{', '[]', '{"labels": 3}', '[' * 100_000]
+)
 def test_damaged_labels_are_refused(tmp_path, text):
   path = write_zip(tmp_path / 'a.zip', IMAGES)
   with zipfile.ZipFile(path, 'a') as archive:
     archive.writestr('dataset.json', text)
   with pytest.raises(UserError, match=r'dataset\.json cannot be read'):
+    zips.open_source(epath.Path(path))
+
+
+def test_a_label_that_is_no_number_of_a_class_is_refused(tmp_path):
+  path = write_zip(tmp_path / 'a.zip', IMAGES, labels=[1, 2, 3, 10**11])
+  with pytest.raises(UserError, match=r'a\.zip.*100000000000; use numbers'):
     zips.open_source(epath.Path(path))
 
 
