@@ -1,8 +1,9 @@
 """StyleALAE on CelebA at 128x128 (the release's recipe).
 
 182,637 images for training and 19,962 for testing (the official partition,
-training and validation together), the 128x128 pixels from row 60, column 25; 6 epochs a level, 80 in
-all; networks half as wide and w half as long as for the larger sets.
+training and validation together), the 128x128 pixels from row 60, column 25;
+6 epochs a level, 80 in all; networks half as wide and w half as long as for
+the larger sets.
 
 Hardware: in the release 8 GPUs; any number of devices that divides 32.
 Time: not measured. Expected numbers: none were published for this size.

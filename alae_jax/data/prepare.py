@@ -234,11 +234,15 @@ def _make(
   cut = plan.shards()
   try:
     engine(plan=plan, recipe=recipe, cut=cut)
-  except UserError:
+    reports = [shards.read_report(recipe, shard) for shard in cut]
+    skipped = assembly.judge(plan.source, reports, wishes.bad_files)
+  except assembly.TooManyBad:
     staging.clear(folder)
     raise
-  reports = [shards.read_report(recipe, shard) for shard in cut]
-  skipped = assembly.judge(plan.source, reports, wishes.bad_files)
+  except UserError:
+    if processes.is_little(plan):  # or else who skips bad files goes on from it
+      staging.clear(folder)
+    raise
   assembly.warn_of_dark(reports, wishes.depth_range)
   assembly.assemble(plan, recipe, cut, reports)
   staging.note_whole(folder, plan.fingerprint, skipped)

@@ -112,7 +112,7 @@ def test_what_a_verb_wrote_is_replaced(mlp, tmp_path):
   alae(*words, '--overwrite')
 
 
-def test_prepare_does_not_remove_its_source(tmp_path, said):
+def test_prepare_does_not_remove_its_source(tmp_path, said, capsys):
   data = tmp_path / 'data'
   write_images(data / 'faces', 3, side=4)
   words = ('prepare', 'faces', '--data_dir', data, '--source')
@@ -120,6 +120,7 @@ def test_prepare_does_not_remove_its_source(tmp_path, said):
   assert list(datasets.available('faces', data)) == [4]
   alae(*words, data / 'faces', '--overwrite')
   assert len(list((data / 'faces').glob('*.png'))) == 3
+  assert 'not taken as images' in capsys.readouterr().err  # its own files
   within = data / 'faces' / '4' / 'photos'
   write_images(within, 3, side=4)
   assert 'move them elsewhere' in said(*words, within)

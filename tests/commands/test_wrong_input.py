@@ -143,7 +143,7 @@ COMMAND_LINES = {
   'train --workdir out': 'required: --config',
   'train --config digits.py': '--workdir is missing',
   'train --config digits.py --workdir out 3': '3',
-  'prepare': 'required: name',
+  'prepare': 'required: NAME',
   # Names of datasets.
   'prepare X --source photos': 'small letters',
   'prepare 1x --source photos': 'small letters',
@@ -151,9 +151,8 @@ COMMAND_LINES = {
   'prepare a-b --source photos': 'small letters',
   'prepare digits --source photos': 'built in',
   'prepare x': '--source is missing',
-  'prepare mnist --source photos --data_dir out': 'idx3-ubyte',
   'prepare mnist --source missing --data_dir out': 'missing',
-  'prepare mnist --resolution 64 --source photos': 'mnist is 28',
+  'prepare mnist --resolution 64 --source photos': 'MNIST is made at 28',
   'prepare mnist --channels 3 --source photos': 'grey',
   # Asked for in vain.
   'generate mlp --seeds 1 --out out --columns 2': '--columns is of a grid',

@@ -37,17 +37,21 @@ def judge(
   raise _refusal(source, bad, sum(report['images'] for report in reports))
 
 
+class TooManyBad(UserError):
+  """There is no hope for a source."""
+
+
 def check_hope(
   source: base.Source, bad: Sequence[tuple[str, str]], seen: int
 ) -> None:
   """Spares hours where most of the first images can't be used.
 
   Raises:
-    UserError: that is so.
+    TooManyBad: that is so.
   """
   if len(bad) > max(_BAD_ONES_TO_GIVE_UP, seen / 2):
     first, why = bad[0]
-    raise UserError(
+    raise TooManyBad(
       f'{len(bad):,} of the first {seen:,} images of {source.path} cannot be '
       f'used, such as {first}: {why}'
     )
@@ -57,14 +61,14 @@ def _refusal(
   source: base.Source, bad: Sequence[tuple[str, str]], good: int
 ) -> UserError:
   """Names the first twenty, and says how many there are."""
-  for name, why in bad[:_MOST_NAMED]:
+  for name, why in bad[:_MOST_NAMED] if len(bad) > 1 else ():
     progress.say(printable(f'{name}: {why}'))
   more = f', and {len(bad) - _MOST_NAMED:,} more' * (len(bad) > _MOST_NAMED)
   first, why = bad[0]
   return UserError(
     f'{len(bad):,} of {len(bad) + good:,} images of {source.path} cannot be '
     f'used, such as {first}: {why}{more}; mend or remove them, or skip bad '
-    'files, which goes on from what is done'
+    'files'
   )
 
 

@@ -46,6 +46,12 @@ def make_shards(
     shown.close()
 
 
+def is_little(plan: Plan) -> bool:
+  """Whether it is done in less time than it is worth to start processes."""
+  images = sum(len(indices) for indices in plan.splits.values())
+  return images * plan.treatment.resolution**2 <= _PIXELS_FOR_PROCESSES
+
+
 def _processes(pixels: int, workers: int | None) -> int:
   """How many processes to start; 0: none."""
   if workers is None:
