@@ -87,7 +87,10 @@ def decode(
 
 
 def size_of(raw: base.Raw) -> tuple[int, int]:
-  """Returns an image's width and height, upright; reads no pixels.
+  """Returns an image's width and height, as stored; reads no pixels.
+
+  Which is which, EXIF may say otherwise, and to find that out of a PNG takes
+  decoding it.
 
   Raises:
     base.BadImage: it is no image.
@@ -96,13 +99,11 @@ def size_of(raw: base.Raw) -> tuple[int, int]:
     return raw.shape[1], raw.shape[0]
   try:
     with _open(raw) as image:
-      turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-      width, height = image.size
+      return image.size
   except base.BadImage:
     raise
   except Exception as error:  # a damaged file fails in many ways
     raise base.BadImage(_why(raw, error)) from None
-  return (height, width) if turned else (width, height)
 
 
 def read_image(path: epath.PathLike, channels: int) -> PIL.Image.Image:
