@@ -9,6 +9,7 @@ match to the byte is refused with the file's name and what is wrong.
 import dataclasses
 import gzip
 import hashlib
+import io
 import math
 import zlib
 from collections.abc import Mapping
@@ -180,7 +181,13 @@ def _read_bytes(path: epath.Path) -> bytes:
   storage.require_file(path)
   try:
     data = path.read_bytes()
-    return gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data
+    if not data.startswith(_GZIP_MAGIC):
+      return data
+    with gzip.open(io.BytesIO(data)) as file:
+      unpacked = file.read(base.MOST_BYTES + 1)
+    if len(unpacked) > base.MOST_BYTES:
+      raise UserError(f'{path} holds more than {base.MOST_BYTES:,} bytes')
+    return unpacked
   except FileNotFoundError:  # of a bucket
     raise UserError(f'{path}: no such file') from None
   except (gzip.BadGzipFile, EOFError, zlib.error) as error:

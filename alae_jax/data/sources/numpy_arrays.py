@@ -1,20 +1,19 @@
 """NumPy files of pixels: one array of all images, or a file for each."""
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import os
 import threading
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from etils import epath
 
 from alae_jax import storage
 from alae_jax.data.sources import base
-from alae_jax.errors import UserError, printable
+from alae_jax.errors import UserError, printable, reason
 
 TITLE = 'NumPy arrays (.npy, .npz) of pixels'
 _SUFFIXES = ('.npy', '.npz')
@@ -26,10 +25,6 @@ _SPLITS = {
   'train': (('x_train', 'train_images'), ('y_train', 'train_labels')),
   'test': (('x_test', 'test_images'), ('y_test', 'test_labels')),
 }
-_ERRORS = (
-  ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, KeyError,
-  SyntaxError, TypeError, MemoryError,
-)  # fmt: skip
 # Threads of a process read the same array.
 _OPENING = threading.Lock()
 
@@ -55,8 +50,8 @@ class ArrayReader(base.Reader):
       with _OPENING:
         array = _open(path, name, self.stamp)
       return _as_images(array)[row]
-    except UserError as error:
-      raise base.BadImage(str(error)) from None
+    except Exception as error:  # a damaged file fails in many ways
+      raise base.BadImage(_why(error)) from None
 
 
 def holds(path: epath.Path) -> bool:
@@ -64,7 +59,7 @@ def holds(path: epath.Path) -> bool:
   if storage.is_remote(path):
     return False
   if path.is_dir():
-    return any(file.suffix in _SUFFIXES for file in path.iterdir())
+    return any(file.suffix.lower() in _SUFFIXES for file in path.iterdir())
   return path.suffix.lower() in _SUFFIXES
 
 
@@ -85,8 +80,8 @@ def open_source(path: epath.Path) -> base.Source:
     p.suffix.lower() or 'without suffix' for p in path.iterdir()
     if p.suffix.lower() not in _SUFFIXES and not p.is_dir()
   )  # fmt: skip
-  for file in files[:1]:  # the others are judged when they are read
-    _only_image(_read(os.fspath(file), ''))
+  with _naming(files[0]):  # the others are judged when they are read
+    _only_image(_read(os.fspath(files[0]), ''))
   stamp = base.stamp_of(files)
   return base.Source(
     path=path,
@@ -108,13 +103,15 @@ def _of_file(path: epath.Path) -> base.Source:
   labels: list[np.ndarray] = []
   splits = {}
   for split, (images, classes) in parts.items():
-    count = len(_as_images(_read(os.fspath(path), images)))
+    with _naming(path):
+      count = len(_as_images(_read(os.fspath(path), images)))
     splits[split] = np.arange(len(names), len(names) + count)
     prefix = f'{split}/' if len(parts) > 1 else ''
     names += [f'{prefix}{row:08d}' for row in range(count)]
     places += [(os.fspath(path), images, row) for row in range(count)]
-    if classes:
-      labels.append(_labels(path, classes, count))
+    of_split = _labels(path, classes, count) if classes else None
+    if of_split is not None:
+      labels.append(of_split)
   stamp = base.stamp_of([path])
   return base.Source(
     path=path,
@@ -122,7 +119,11 @@ def _of_file(path: epath.Path) -> base.Source:
     names=names,
     places=places,
     sizes=[path.stat().length] * len(names),
-    labels=_joined(labels) if len(labels) == len(parts) else None,
+    labels=(
+      base.Labels.numbered(path, np.concatenate(labels).tolist())
+      if len(labels) == len(parts)
+      else None
+    ),
     splits=splits if len(parts) > 1 else None,
     stamp=stamp,
   )
@@ -132,11 +133,8 @@ def _names_of(path: epath.Path) -> list[str]:
   """The arrays in a file; [''] for .npy."""
   if path.suffix.lower() == '.npy':
     return ['']
-  try:
-    with np.load(path) as archive:
-      return list(archive.files)
-  except _ERRORS as error:
-    raise UserError(_damaged(path, error)) from None
+  with _naming(path), np.load(path) as archive:
+    return list(archive.files)
 
 
 def _parts(
@@ -171,40 +169,59 @@ def _open(path: str, name: str, stamp: str) -> np.ndarray:
 
 def _read(path: str, name: str) -> np.ndarray:
   storage.require_file(epath.Path(path))
+  with open(path, 'rb') as file:
+    mark = file.read(6)
+  if mark == b'\x93NUMPY':
+    return np.load(path, mmap_mode='r', allow_pickle=False)
+  with np.load(path, allow_pickle=False) as archive:
+    return archive[name or archive.files[0]]
+
+
+@contextlib.contextmanager
+def _naming(path: epath.Path) -> Iterator[None]:
+  """Says of which file it is what is wrong, in whichever way it is damaged."""
   try:
-    loaded = np.load(path, mmap_mode='r', allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-      return loaded
-    with loaded as archive:
-      return archive[name or archive.files[0]]
-  except (*_ERRORS, IndexError) as error:
-    raise UserError(_damaged(epath.Path(path), error)) from None
+    yield
+  except UserError:
+    raise
+  except Exception as error:
+    raise UserError(f'{path}: {_why(error)}') from None
 
 
-def _damaged(path: epath.Path, error: BaseException) -> str:
+class _NoImages(ValueError):
+  """An array is whole, and can't be taken for images."""
+
+
+def _why(error: Exception) -> str:
+  if isinstance(error, _NoImages):
+    return str(error)
   if 'allow_pickle' in str(error):
-    return f'{path} holds Python objects: store it as numbers (uint8)'
-  why = printable(str(error) or type(error).__name__, 100)
-  return f'{path} is no whole NumPy file ({why}); get it again'
+    return 'it holds Python objects: store it as numbers (uint8)'
+  why = printable(reason(error), 100)
+  return f'it is no whole NumPy file ({why}); get it again'
 
 
 def _as_images(array: np.ndarray) -> np.ndarray:
   """[N, H, W, C], of that, of [N, C, H, W] or of [N, H, W].
 
+  Where both could be, images are taken for squares.
+
   Raises:
-    UserError: it is neither, or of other numbers than bytes.
+    _NoImages: it is neither, or of other numbers than bytes.
   """
   if array.dtype not in (np.uint8, np.uint16):
-    raise UserError(
+    raise _NoImages(
       f'its numbers are {array.dtype}: store pixels as uint8, of 0 to 255'
     )
   if array.ndim == 3 and array.shape[2] not in _CHANNELS:
     return array[..., None]
-  if array.ndim == 4 and array.shape[3] in _CHANNELS:
-    return array
-  if array.ndim == 4 and array.shape[1] in _CHANNELS:
-    return np.moveaxis(array, 1, 3)
-  raise UserError(
+  if array.ndim == 4:
+    _, first, middle, last = array.shape
+    if first in _CHANNELS and (last not in _CHANNELS or middle == last):
+      return np.moveaxis(array, 1, 3)
+    if last in _CHANNELS:
+      return array
+  raise _NoImages(
     f'an array of shape {array.shape} holds no images: make it N x H x W x C'
   )
 
@@ -219,24 +236,35 @@ def _only_image(array: np.ndarray) -> np.ndarray:
     array = array[None]
   images = _as_images(array)
   if len(images) != 1:
-    raise UserError(f'an array of shape {array.shape} is no single image')
+    raise _NoImages(f'an array of shape {array.shape} is no single image')
   return images[0]
 
 
-def _labels(path: epath.Path, name: str, count: int) -> np.ndarray:
-  labels = np.squeeze(_read(os.fspath(path), name))
-  if labels.ndim == 2:  # one-hot
-    labels = labels.argmax(1)
-  if labels.shape != (count,) or labels.dtype.kind not in 'iu':
+def _labels(path: epath.Path, name: str, count: int) -> np.ndarray | None:
+  """A class for each image; None: they are something else.
+
+  Raises:
+    UserError: they are not of these images.
+  """
+  with _naming(path):
+    labels = _read(os.fspath(path), name)
+  if labels.ndim == 0 or len(labels) != count:
     raise UserError(
       f'{path}: {name} of shape {labels.shape} are no classes of {count} images'
     )
-  if count and labels.min() < 0:
-    raise UserError(f'{path}: {name} holds the class {labels.min()}')
+  if labels.ndim == 2 and labels.shape[1] == 1:
+    labels = labels[:, 0]
+  if _is_one_hot(labels):
+    labels = labels.argmax(1)
+  if labels.ndim != 1 or labels.dtype.kind not in 'iu' or (labels < 0).any():
+    return None
   return labels.astype(np.int64)
 
 
-def _joined(labels: list[np.ndarray]) -> base.Labels:
-  of_images = np.concatenate(labels)
-  count = int(of_images.max(initial=-1)) + 1
-  return base.Labels([str(i) for i in range(count)], of_images)
+def _is_one_hot(labels: np.ndarray) -> bool:
+  """Whether each row is one 1, which attributes are not."""
+  return (
+    labels.ndim == 2
+    and bool(np.isin(labels, (0, 1)).all())
+    and bool((labels.sum(1) == 1).all())
+  )

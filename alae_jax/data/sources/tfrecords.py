@@ -180,7 +180,7 @@ def _labels(
   ]
   if any(len(value) != 1 or value[0] < 0 for value in found):
     return None
-  return _numbered(np.array([value[0] for value in found], np.int64))
+  return base.Labels.numbered(files[0], [value[0] for value in found])
 
 
 def _of_file(path: epath.Path, count: int) -> base.Labels | None:
@@ -196,11 +196,7 @@ def _of_file(path: epath.Path, count: int) -> base.Labels | None:
     raise UserError(
       f'{path} holds {len(labels):,} labels for {count:,} images; move it away'
     )
-  return _numbered(labels.astype(np.int64))
-
-
-def _numbered(of_images: np.ndarray) -> base.Labels:
-  return base.Labels([str(i) for i in range(of_images.max() + 1)], of_images)
+  return base.Labels.numbered(path, labels.astype(np.int64).tolist())
 
 
 def _checksums(places: Sequence[Place]) -> np.ndarray:
