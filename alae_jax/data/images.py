@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
+import PIL.TiffImagePlugin
 from etils import epath
 
 from alae_jax import storage
@@ -38,6 +39,9 @@ _MARKS = (
   b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff', b'GIF8', b'BM', b'II*\0', b'MM\0*',
   b'\0\0\0\x0cjP  ', b'P4\n', b'P5\n', b'P6\n',
 )  # fmt: skip
+_DEEP_COLOURS = ('RGB;16', 'RGBX;16', 'RGBA;16', 'LA;16')
+_ORIENTATION = 0x0112
+_TIFF_BITS, _TIFF_COLOURS, _TIFF_PLANES = 258, 262, 284
 _HEIC_BRANDS = (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1')
 
 
@@ -62,13 +66,14 @@ def decode(
   EXIF orientation is applied, so that the image is the right way up.
   Transparent pixels show white. Colour profiles are left aside, as everybody
   leaves them who prepares images for training. Of an animation, the first frame
-  counts.
+  counts. 16 bits are rounded to 8, but for the colours of JPEG 2000 and CMYK,
+  of which Pillow drops the lower bytes.
 
   Args:
     raw: an encoded file, or pixels, uint8 or uint16 [H, W, 1, 3 or 4].
     channels: 3 for RGB, 1 for grey (ITU-R 601 luma).
-    depth_range: the 16-bit values that become 0 and 255, with rounding;
-      None: 0 and 65535.
+    depth_range: the 16-bit values that become 0 and 255, the smaller first,
+      with rounding; None: 0 and 65535.
 
   Raises:
     base.BadImage: it is damaged, too large, or no image.
@@ -240,14 +245,9 @@ def _decode_file(
   content: bytes, low: int, high: int
 ) -> tuple[PIL.Image.Image, int]:
   with _open(content) as image:
+    _refuse_misread(image)
     if _is_deep_colour(image):
-      pixels = cv2.imdecode(
-        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED
-      )
-      if pixels is None or pixels.dtype != np.uint16:
-        raise base.BadImage('its 16-bit colours cannot be read')
-      colours = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
-      return _from_pixels(colours, low, high)
+      return _decode_deep_colour(content, image, low, high)
     PIL.ImageOps.exif_transpose(image, in_place=True)
     if image.mode == 'F':
       raise base.BadImage('floating-point pixels have no known range')
@@ -257,6 +257,38 @@ def _decode_file(
       return _over_white(image), 0
     image.load()
     return image, 0
+
+
+def _decode_deep_colour(
+  content: bytes, image: PIL.Image.Image, low: int, high: int
+) -> tuple[PIL.Image.Image, int]:
+  """Reads all 16 bits with OpenCV, once Pillow has found the file whole."""
+  image.load()
+  turn = image.getexif().get(_ORIENTATION, 1) if image.format == 'PNG' else 1
+  pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+  if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
+    raise base.BadImage('its 16-bit colours cannot be read')
+  kept = pixels.shape[2] if image.has_transparency_data else 3
+  colours = pixels[..., [2, 1, 0, 3][:kept]]
+  upright, deepest = _from_pixels(colours, low, high)
+  # OpenCV turns TIFF itself.
+  upright.getexif()[_ORIENTATION] = turn
+  PIL.ImageOps.exif_transpose(upright, in_place=True)
+  return upright, deepest
+
+
+def _refuse_misread(image: PIL.Image.Image) -> None:
+  """Refuses what would give wrong pixels."""
+  if not isinstance(image, PIL.TiffImagePlugin.TiffImageFile):
+    return
+  tags = image.tag_v2
+  bits = tags.get(_TIFF_BITS, (1,))
+  if max(bits) <= 8:
+    return
+  if len(bits) > 1 and tags.get(_TIFF_PLANES) == 2:
+    raise base.BadImage('its 16-bit colours lie apart (planar); interleave')
+  if tags.get(_TIFF_COLOURS) == 0:
+    raise base.BadImage('its 16-bit grey counts from white; invert it')
 
 
 def _open(content: bytes) -> PIL.Image.Image:
@@ -297,10 +329,7 @@ def _is_deep_colour(image: PIL.Image.Image) -> bool:
   """Whether colours have 16 bits, of which Pillow would drop eight."""
   raw_modes = [tile[3] for tile in getattr(image, 'tile', ())]
   modes = [mode[0] if isinstance(mode, tuple) else mode for mode in raw_modes]
-  return any(
-    isinstance(mode, str) and ';16' in mode and not mode.startswith('I')
-    for mode in modes
-  )
+  return any(isinstance(m, str) and m.startswith(_DEEP_COLOURS) for m in modes)
 
 
 def _from_pixels(
