@@ -30,16 +30,19 @@ EXTENSIONS = frozenset({
 })  # fmt: skip
 FITS = ('crop', 'pad', 'stretch')
 
-# Decoded, as many take 400 MB; a bomb claims billions. The largest photographs
-# of cameras that many people have are of 102 million.
+# Decoded, as many take 512 MiB, for Pillow keeps a colour in four bytes; a bomb
+# claims billions. Of cameras that many people have, the largest photographs are
+# of 102 million.
 MOST_PIXELS = 1 << 27
 _WHITE = (255, 255, 255, 255)
 _ROWS_AT_ONCE = 256  # of large images, where a copy would not fit
 _MARKS = (
   b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff', b'GIF8', b'BM', b'II*\0', b'MM\0*',
-  b'\0\0\0\x0cjP  ', b'P4\n', b'P5\n', b'P6\n',
+  b'II+\0', b'MM\0+', b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51',
+  b'P4\n', b'P5\n', b'P6\n',
 )  # fmt: skip
 _DEEP_COLOURS = ('RGB;16', 'RGBX;16', 'RGBA;16', 'LA;16')
+_DRAWN = ('EPS', 'WMF')  # which Pillow has other programs draw
 _ORIENTATION = 0x0112
 _TIFF_BITS, _TIFF_COLOURS, _TIFF_PLANES = 258, 262, 284
 _HEIC_BRANDS = (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1')
@@ -84,7 +87,7 @@ def decode(
       image, deepest = _decode_file(raw, low, high)
     else:
       image, deepest = _from_pixels(raw, low, high)
-    return Decoded(image.convert('RGB' if channels == 3 else 'L'), deepest)
+    return Decoded(_in_channels(image, channels), deepest)
   except base.BadImage:
     raise
   except Exception as error:  # a damaged file fails in many ways
@@ -101,6 +104,7 @@ def size_of(raw: base.Raw) -> tuple[int, int]:
     base.BadImage: it is no image.
   """
   if isinstance(raw, np.ndarray):
+    _require_image_shape(raw)
     return raw.shape[1], raw.shape[0]
   try:
     with _open(raw) as image:
@@ -124,9 +128,10 @@ def read_image(path: epath.PathLike, channels: int) -> PIL.Image.Image:
       raise base.BadImage('it is too large for an image')
     return decode(path.read_bytes(), channels).image
   except base.BadImage as error:
-    raise UserError(
-      f'cannot read {path}: {error}; mend or remove the file'
-    ) from None
+    why = str(error)
+  except OSError as error:
+    why = error.strerror or reason(error)
+  raise UserError(f'cannot read {path}: {why}; mend or remove the file')
 
 
 def looks_like_image(first_bytes: bytes) -> bool:
@@ -134,7 +139,7 @@ def looks_like_image(first_bytes: bytes) -> bool:
   return (
     first_bytes.startswith(_MARKS)
     or (first_bytes[:4] == b'RIFF' and first_bytes[8:12] == b'WEBP')
-    or first_bytes[4:12] == b'ftypavif'
+    or first_bytes[4:12] in (b'ftypavif', b'ftypavis')
     or _is_heic(first_bytes)
   )
 
@@ -277,8 +282,19 @@ def _decode_deep_colour(
   return upright, deepest
 
 
+def _in_channels(image: PIL.Image.Image, channels: int) -> PIL.Image.Image:
+  mode = 'RGB' if channels == 3 else 'L'
+  if image.mode == mode:  # which convert would copy
+    return image
+  if image.mode == 'LAB':  # from which there is no other way
+    image = image.convert('RGB')
+  return image.convert(mode)
+
+
 def _refuse_misread(image: PIL.Image.Image) -> None:
-  """Refuses what would give wrong pixels."""
+  """Refuses what would give wrong pixels, or start another program."""
+  if image.format in _DRAWN:
+    raise base.BadImage(f'{image.format} is a drawing and has no pixels')
   if not isinstance(image, PIL.TiffImagePlugin.TiffImageFile):
     return
   tags = image.tag_v2
@@ -336,8 +352,7 @@ def _from_pixels(
   pixels: np.ndarray, low: int, high: int
 ) -> tuple[PIL.Image.Image, int]:
   """An 8-bit image of an array [H, W, 1, 3 or 4], and its largest value."""
-  if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
-    raise base.BadImage(f'an array of shape {pixels.shape} is no image')
+  _require_image_shape(pixels)
   if pixels.shape[0] * pixels.shape[1] > MOST_PIXELS:
     raise base.BadImage(f'it has more than {MOST_PIXELS:,} pixels')
   deepest = 0
@@ -352,6 +367,11 @@ def _from_pixels(
     return PIL.Image.fromarray(np.ascontiguousarray(pixels[..., 0])), deepest
   image = PIL.Image.fromarray(np.ascontiguousarray(pixels))
   return (_over_white(image) if image.mode == 'RGBA' else image), deepest
+
+
+def _require_image_shape(pixels: np.ndarray) -> None:
+  if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
+    raise base.BadImage(f'an array of shape {pixels.shape} is no image')
 
 
 def _to_eight_bits(values: np.ndarray, low: int, high: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Files that are hostile or odd, and what each of them gives."""
 
 import io
+import pathlib
 import struct
 import tracemalloc
 import zlib
@@ -29,6 +30,7 @@ DOT = bytes(4)
 BOMB = zlib.compress(bytes(16 << 20), 9)
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65_536, (6, 5, 3), np.uint16)
+MEMORY = pathlib.Path('/proc/self/mem')  # whose first bytes nobody may read
 ALPHA = np.full((6, 5, 1), 65_535, np.uint16)
 
 
@@ -68,6 +70,10 @@ BAD = {
   'a drawing': (b'<svg xmlns="x"/>', 'it is not an image'),
   'PDF': (b'%PDF-1.7\n', 'it is not an image'),
   'ZIP': (b'PK\3\4' + bytes(60), 'it is not an image'),
+  'PostScript': (
+    b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n',
+    'EPS is a drawing',
+  ),
   'PNG mark': (b'\x89PNG\r\n\x1a\n', None),
   'PNG without pixels': (png(9, 9, 8, 2, b''), 'truncated'),
   'PNG of no width': (png(0, 9, 8, 2, DOT), None),
@@ -125,6 +131,8 @@ BAD = {
   'ICNS': (b'icns' + b'\xff' * 200, None),
   'PSD': (b'8BPS\0\1' + b'\xff' * 200, None),
   'FITS': (b'SIMPLE  =                    T' + bytes(200), None),
+  'an array of one axis': (np.zeros(4, np.uint8), r'shape \(4,\)'),
+  'an array of no axis': (np.uint8(4).reshape(()), r'shape \(\)'),
   'an array of five colours': (np.zeros((4, 4, 5), np.uint8), 'shape'),
   'an array without rows': (np.zeros((0, 4, 3), np.uint8), 'shape'),
   'an array of truths': (np.zeros((4, 4, 3), bool), 'outside 0..65535'),
@@ -292,6 +300,14 @@ def test_colours_of_printers():
   np.testing.assert_allclose(turned, paper, atol=2)
 
 
+@pytest.mark.parametrize('channels', [1, 3])
+def test_lab_is_read(channels):
+  """L 100, a 0, b 0 is white."""
+  content = saved(PIL.Image.new('LAB', (4, 4), (255, 128, 128)), 'tiff')
+  pixels = np.asarray(images.decode(content, channels).image)
+  np.testing.assert_allclose(pixels, 255, atol=2)
+
+
 def test_what_cameras_write_before_the_picture():
   content = jpeg()
   plain = np.asarray(images.decode(content, 3).image)
@@ -301,9 +317,26 @@ def test_what_cameras_write_before_the_picture():
     np.testing.assert_array_equal(images.decode(much, 3).image, plain)
 
 
+@pytest.mark.skipif(not MEMORY.is_file(), reason='no such file here')
+def test_a_file_that_the_system_will_not_read():
+  with pytest.raises(UserError, match=f'cannot read {MEMORY}'):
+    images.read_image(MEMORY, 3)
+
+
 def test_a_folder_is_no_image(tmp_path):
   with pytest.raises(UserError, match='is a folder'):
     images.read_image(tmp_path, 3)
+
+
+@pytest.mark.parametrize(
+  'first',
+  [
+    b'II+\0\x08\0\0\0', b'\xff\x4f\xff\x51\0\x2f', b'\0\0\0 ftypavis',
+    b'\0\0\0 ftypmif1',
+  ],
+)  # fmt: skip
+def test_rarer_marks(first):
+  assert images.looks_like_image(first + bytes(20))
 
 
 @pytest.mark.parametrize('first', [b'', b'B', b'RIFF....WAVE', b'P4', b'ftyp'])
