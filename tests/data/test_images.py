@@ -408,3 +408,25 @@ def test_the_pyramid_is_the_box_average_of_each(channels):
       np.testing.assert_array_equal(
         found[resolution], images.box_average(image, resolution)
       )
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('side', [1, 4, 64])
+def test_png_gives_back_what_went_in(side, channels):
+  """As Pillow reads it, and the same bytes each time."""
+  image = np.random.default_rng(0).integers(
+    0, 256, (side, side, channels), np.uint8
+  )
+  image[side // 2 :] = np.arange(channels)
+  content = images.encode_png(image)
+  with PIL.Image.open(io.BytesIO(content)) as read:
+    assert read.mode == ('RGB' if channels == 3 else 'L')
+    np.testing.assert_array_equal(np.asarray(read).reshape(image.shape), image)
+  assert images.encode_png(image.copy()) == content
+
+
+def test_png_is_small_where_rows_are_alike():
+  """One filter for all rows would take eight times as much."""
+  tiles = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+  image = tiles.repeat(32, axis=0).repeat(32, axis=1)
+  assert len(images.encode_png(image)) < image.size / 100
