@@ -149,7 +149,7 @@ def _image(features: dict) -> base.Raw:
   if 'data' in features and 'shape' in features:
     shape = tuple(features['shape'].int64_list.value)
     data = b''.join(features['data'].bytes_list.value)
-    if len(shape) != 3 or shape[0] not in (1, 3, 4):
+    if len(shape) != 3 or shape[0] not in (1, 3, 4) or min(shape) < 1:
       raise base.BadImage(f'its shape {shape} is not channels, height, width')
     if len(data) != np.prod(shape):
       raise base.BadImage(f'it has {len(data):,} bytes for a shape of {shape}')
@@ -168,19 +168,31 @@ def _labels(
   """Those of StyleGAN's file beside, or of the records themselves."""
   if len(files) == 1:
     stem = _RESOLUTION.sub('', files[0].name)
-    for file in files[0].parent.glob(f'{stem}*.labels'):
-      return _of_file(file, len(places))
+    beside = re.compile(re.escape(stem) + r'(-r(\d\d|xx))?\.labels')
+    for file in sorted(files[0].parent.iterdir()):
+      if beside.fullmatch(file.name):  # not those of 'celebahq' for 'celeba'
+        return _of_file(file, len(places))
   first = _example(places[0])
   name = next((n for n in _LABEL if n in first), None)
   if name is None:
     return None
   found = [
-    _example(place)[name].int64_list.value
+    _label(place, name)
     for place in progress.over(places, 'reading labels', unit='images')
   ]
-  if any(len(value) != 1 or value[0] < 0 for value in found):
+  if min(found) < 0:
     return None
-  return base.Labels.numbered(files[0], [value[0] for value in found])
+  return base.Labels.numbered(files[0], found)
+
+
+def _label(place: Place, name: str) -> int:
+  """A record's class; -1 without one."""
+  try:
+    features = _example(place)
+  except base.BadImage:
+    return 0  # of any class: its image is going to be left out
+  value = features[name].int64_list.value if name in features else []
+  return value[0] if len(value) == 1 else -1
 
 
 def _of_file(path: epath.Path, count: int) -> base.Labels | None:
@@ -196,7 +208,9 @@ def _of_file(path: epath.Path, count: int) -> base.Labels | None:
     raise UserError(
       f'{path} holds {len(labels):,} labels for {count:,} images; move it away'
     )
-  return base.Labels.numbered(path, labels.astype(np.int64).tolist())
+  if labels.dtype.kind not in 'iu' or labels.min() < 0:
+    raise UserError(f'{path} holds no whole numbers from 0; move it away')
+  return base.Labels.numbered(path, labels.tolist())
 
 
 def _checksums(places: Sequence[Place]) -> np.ndarray:
