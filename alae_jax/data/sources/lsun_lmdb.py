@@ -103,7 +103,9 @@ def open_source(path: epath.Path) -> base.Source:
   """
   folders = {'': path.parent if path.is_file() else path}
   if not (folders[''] / _FILE).exists():
-    folders = _of_lsun(path)
+    folders = _of_lsun(path) if path.is_dir() else {}
+  if not folders:
+    raise UserError(f'source {path}: there is no {_FILE} of an LMDB')
   parts, sizes, splits, start = [], [], {}, 0
   for split, folder in folders.items():
     keys, of_keys = _list(folder)
@@ -182,8 +184,22 @@ def _open(path: str) -> Any:
       )
     except lmdb.Error as error:
       raise UserError(_damaged(epath.Path(path), error)) from None
+    _require_pages(epath.Path(path), database)
   _opened[path] = stamp, database
   return database
+
+
+def _require_pages(folder: epath.Path, database: Any) -> None:
+  """Refuses a file cut short: touching what it lacks kills the process."""
+  pages = database.info()['last_pgno'] + 1
+  wanted = pages * database.stat()['psize']
+  there = (folder / _FILE).stat().length
+  if there < wanted:
+    database.close()
+    raise UserError(
+      f'{folder / _FILE} is cut short: {there:,} of {wanted:,} bytes are '
+      'there; get it again'
+    )
 
 
 def _damaged(folder: epath.Path, error: BaseException) -> str:
