@@ -42,6 +42,8 @@ class ColumnReader(base.Reader):
       self._kept.place = None
       self._kept.values = _column(path, column, group)
       self._kept.place = place[:3]
+    if row >= len(self._kept.values):
+      raise base.BadImage('the row is no longer in the file')
     value = self._kept.values[row].as_py()
     if isinstance(value, dict):
       value = value.get('bytes')
@@ -69,10 +71,19 @@ def open_source(path: epath.Path) -> base.Source:
     UserError: a file is damaged, or no column or several hold images.
   """
   files = _files(path) if path.is_dir() else [path]
+  if not files:
+    raise UserError(f'source {path}: there is no .parquet file')
   opened = [(file, _open(file)) for file in files]
   schema = opened[0][1].schema_arrow
   column = _image_column(files[0], schema)
   label = _label_column(schema)
+  for file, parquet in opened:
+    for name in filter(None, (column, label)):
+      if name not in parquet.schema_arrow.names:
+        raise UserError(
+          f"{file} has no column '{name}' as {files[0].name} has: give each "
+          'dataset a folder'
+        )
   places: list[Place] = []
   sizes: list[int] = []
   rows_of: dict[str, list[np.ndarray]] = collections.defaultdict(list)
@@ -185,17 +196,17 @@ def _labels(
     [_read_column(file, parquet, column) for file, parquet in opened]
   )
   if values.dtype.kind not in 'iu':
-    if any(value is None for value in values):
-      return None
+    if not all(isinstance(value, str) for value in values):
+      return None  # of other kinds, or not for all
     names, of_images = np.unique(values.astype(str), return_inverse=True)
     return base.Labels([str(n) for n in names], of_images.astype(np.int64))
   if values.min() < 0:  # how hubs mark a label that is kept secret
     return None
   about = _features(opened[0][1].schema_arrow).get(column, {})
   given = about.get('names') or []
-  count = max(len(given), int(values.max()) + 1)
-  rest = [str(i) for i in range(len(given), count)]
-  return base.Labels([*map(str, given), *rest], values.astype(np.int64))
+  labels = base.Labels.numbered(opened[0][0], values.tolist())
+  rest = labels.names[len(given) :]
+  return base.Labels([*map(str, given), *rest], labels.of_images)
 
 
 def _read_column(path: epath.Path, parquet: Any, column: str) -> np.ndarray:
