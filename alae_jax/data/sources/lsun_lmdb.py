@@ -74,7 +74,7 @@ class _Places(Sequence):
 
 
 class _Names(Sequence):
-  """The keys as text."""
+  """The keys as text, each key's another."""
 
   def __init__(self, places: _Places):
     self._places = places
@@ -83,7 +83,10 @@ class _Names(Sequence):
     return len(self._places)
 
   def __getitem__(self, index: Any) -> str:
-    return self._places[index][1].decode('utf-8', 'backslashreplace')
+    _, key = self._places[index]
+    # A backslash is doubled: the key b'\\xff' has no byte 255.
+    escaped = key.replace(b'\\', b'\\\\')
+    return escaped.decode('utf-8', 'backslashreplace')
 
 
 def holds(path: epath.Path) -> bool:
