@@ -205,7 +205,7 @@ def noise(mode='RGB', side=64):
   rng = np.random.default_rng(0)
   channels = {'RGB': 3, 'RGBA': 4, 'CMYK': 4, 'L': 1}[mode]
   pixels = rng.integers(0, 256, (side, side, channels), np.uint8)
-  return PIL.Image.fromarray(pixels.squeeze(), mode)
+  return PIL.Image.frombytes(mode, (side, side), pixels.tobytes())
 
 
 def png_claiming(width, height):
