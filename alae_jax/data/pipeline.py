@@ -15,6 +15,7 @@ import grain
 import numpy as np
 from absl import flags
 
+from alae_jax.data import children
 from alae_jax.data.datasets import ArrayDataset, Dataset
 from alae_jax.errors import UserError
 
@@ -79,7 +80,8 @@ def train_batches(
     ):  # which Grain asks for, and others' mains do
       flags.FLAGS.mark_as_parsed()
     stream = stream.mp_prefetch(
-      grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=2)
+      grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=2),
+      worker_init_fn=children.begin,
     )
   return iter(stream)
 

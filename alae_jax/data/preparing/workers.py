@@ -2,16 +2,12 @@
 
 import concurrent.futures
 import multiprocessing
-import multiprocessing.connection
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-import cv2
-
+from alae_jax.data import children
 from alae_jax.errors import Failure
 
 # Work done or under way per worker: enough that none waits for more.
@@ -96,19 +92,7 @@ def _do(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _begin(common: Any) -> None:
-  """In a worker: leaves when the process that started it does, however.
-
-  It would wait for work for ever. Ctrl-C is that process's to hear.
-  """
+  """In a worker, before its first job."""
   global _common
   _common = common
-  signal.signal(signal.SIGINT, signal.SIG_IGN)
-  cv2.setNumThreads(1)  # there is a process for every core already
-  parent = multiprocessing.parent_process()
-  assert parent is not None
-
-  def watch() -> None:
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)
-
-  threading.Thread(target=watch, daemon=True).start()
+  children.begin()
