@@ -9,7 +9,7 @@ import abc
 import concurrent.futures
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -224,11 +224,7 @@ def describe(directory: epath.Path) -> Any:
     info.features.keys()
   except Exception as error:  # a damaged file fails in many ways
     raise UserError(_damaged(directory / tfds_folders.INFO, error)) from None
-  if info.file_format and info.file_format.value != 'array_record':
-    raise UserError(
-      f'{directory} is in {info.file_format.value}, in which images cannot be '
-      "looked up: let TFDS prepare it with file_format='array_record'"
-    )
+  tfds_source.require_lookup(directory, info)
   return info
 
 
@@ -240,11 +236,18 @@ def _split_of(directory: epath.Path, split: str, info: Any) -> Any:
       f'{directory} has no {split} images, only {", ".join(info.splits)}: '
       'prepare it again with --test_images COUNT --overwrite'
     )
-  found = info.splits[name]
-  for file in found.filenames:
-    if not (directory / file).exists():
-      raise UserError(f'{directory / file} is missing: {checksums.GET_BACK}')
-  return found
+  require_files(directory, info, [name])
+  return info.splits[name]
+
+
+def require_files(
+  directory: epath.Path, info: Any, splits: Iterable[str]
+) -> None:
+  """Raises UserError, which names the file, unless all of splits are there."""
+  for split in splits:
+    for file in sorted(info.splits[split].filenames):
+      if not (directory / file).exists():
+        raise UserError(f'{directory / file} is missing: {checksums.GET_BACK}')
 
 
 def _own_name(split: str, info: Any) -> str | None:

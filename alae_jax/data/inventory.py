@@ -67,6 +67,7 @@ def describe(directory: epath.Path) -> Level:
   """What is known of a dataset, or what is wrong with it."""
   try:
     info = datasets.describe(directory)
+    datasets.require_files(directory, info, info.splits)
     image, label = tfds_source.feature_names(directory, info)
     metadata = levels.read_metadata(directory)
     return Level(
@@ -83,12 +84,12 @@ def describe(directory: epath.Path) -> Level:
 
 def check(level: Level) -> list[str]:
   """Reads a level's files whole; a line for each that isn't what it was."""
-  if level.fault:
-    return [level.fault]
   try:
-    return list(checksums.check_all(level.directory))
+    # Of several faults, the one that was found at first is among them.
+    faults = list(checksums.check_all(level.directory))
   except UserError as error:
     return [str(error)]
+  return faults or [level.fault] if level.fault else faults
 
 
 def examples(level: Level, most: int) -> dict[str, np.ndarray]:

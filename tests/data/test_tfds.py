@@ -1,6 +1,7 @@
 """Datasets that TFDS itself has prepared, under its own names."""
 
 import io
+import shutil
 from typing import ClassVar
 
 import numpy as np
@@ -8,7 +9,14 @@ import PIL.Image
 import pytest
 import tensorflow_datasets as tfds
 
-from alae_jax.data import datasets, prepare, tfds_folders
+from alae_jax.data import (
+  checksums,
+  datasets,
+  inventory,
+  prepare,
+  tfds_folders,
+)
+from alae_jax.data.sources import finding
 from alae_jax.errors import UserError
 
 
@@ -157,3 +165,23 @@ def test_a_dataset_of_tfrecords_says_what_to_do(data_dir, tmp_path):
   )
   with pytest.raises(UserError, match=r"in tfrecord.*='array_record'"):
     datasets.open_dataset('beasts', tmp_path, 'train', 8)
+  with pytest.raises(UserError, match=r"in tfrecord.*='array_record'"):
+    finding.open_source('tfds:beasts', data_dir=tmp_path)
+
+
+@pytest.mark.parametrize('share', [None, 0, 0.5, 0.99])
+def test_a_damaged_shard_is_told_in_one_line(data_dir, tmp_path, share):
+  shutil.copytree(data_dir / 'beasts', tmp_path / 'beasts')
+  folder = tfds_folders.find('beasts', tmp_path)
+  shard = folder / 'beasts-train.array_record-00000-of-00001'
+  content = shard.read_bytes()
+  shard.unlink()
+  if share is None:
+    assert inventory.check(inventory.describe(folder)) == [
+      f'{shard} is missing: {checksums.GET_BACK}'
+    ]
+  else:
+    shard.write_bytes(content[: int(len(content) * share)])
+  with pytest.raises(UserError, match=f'{folder} is damaged') as caught:
+    finding.open_source('tfds:beasts', data_dir=tmp_path)
+  assert '\n' not in str(caught.value)

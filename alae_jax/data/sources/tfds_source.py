@@ -7,7 +7,7 @@ from etils import epath
 
 from alae_jax import storage
 from alae_jax.data.sources import base
-from alae_jax.errors import UserError, printable
+from alae_jax.errors import UserError, printable, reason
 
 TITLE = 'a dataset of TFDS'
 _INFO = 'dataset_info.json'
@@ -60,6 +60,7 @@ def open_source(path: epath.Path) -> base.Source:
   except Exception as error:  # of a damaged description, of many kinds
     why = printable(str(error), 100)
     raise UserError(f'{path} cannot be opened by TFDS ({why})') from None
+  require_lookup(path, info)
   image, label = feature_names(path, info)
   names: list[str] = []
   places, labels, splits = [], [], {}
@@ -69,8 +70,7 @@ def open_source(path: epath.Path) -> base.Source:
     names += [f'{split}/{row:08d}' for row in range(count)]
     places += [(split, row) for row in range(count)]
     if label:
-      examples = rows(str(path), split, image)
-      labels += [int(examples[row][label]) for row in range(count)]
+      labels += _labels(path, split, image, label, count)
   known = None
   if label:
     known = base.Labels(info.features[label].names, np.array(labels, np.int64))
@@ -84,6 +84,34 @@ def open_source(path: epath.Path) -> base.Source:
     splits=splits,
     stamp=base.stamp_of([path / _INFO]),
   )
+
+
+def _labels(
+  path: epath.Path, split: str, image: str, label: str, count: int
+) -> list[int]:
+  """The classes of a split's images, which are not decoded."""
+  row = 0
+  try:
+    examples = rows(str(path), split, image)
+    found = []
+    for row in range(count):
+      found.append(int(examples[row][label]))
+    return found
+  except Exception as error:  # of ArrayRecord's and TFDS' many kinds
+    why = printable(reason(error), 200)
+    raise UserError(
+      f'{path} is damaged (image {row} of {split}: {why}): get it back, or let '
+      'TFDS prepare it again'
+    ) from None
+
+
+def require_lookup(path: epath.PathLike, info: Any) -> None:
+  """Raises UserError unless images can be looked up by number."""
+  if info.file_format and info.file_format.value != 'array_record':
+    raise UserError(
+      f'{path} is in {info.file_format.value}, in which images cannot be '
+      "looked up: let TFDS prepare it with file_format='array_record'"
+    )
 
 
 def feature_names(path: epath.PathLike, info: Any) -> tuple[str, str | None]:
