@@ -186,10 +186,36 @@ class PreparedDataset(Dataset):
         if storage.is_remote(self._directory):
           checksums.check_quickly(local, self._split.filenames)
         try:
+          self._require_counts(local)
           self._examples = tfds_source.rows(os.fspath(local), self._split.name)
+        except UserError:
+          raise
         except Exception as error:  # of ArrayRecord's and TFDS' kinds
           raise UserError(_damaged(self._directory, error)) from None
       return self._examples
+
+  def _require_counts(self, local: epath.Path) -> None:
+    """Compares the images of each shard with what the description says.
+
+    TFDS itself leaves out in silence what a shard has more.
+    """
+    from array_record.python import array_record_module
+
+    lengths = self._split.shard_lengths
+    for file, length in zip(
+      sorted(self._split.filenames), lengths, strict=True
+    ):
+      try:
+        reader = array_record_module.ArrayRecordReader(os.fspath(local / file))
+        count = reader.num_records()
+        reader.close()
+      except Exception as error:  # of ArrayRecord's kinds
+        raise UserError(_damaged(self._directory / file, error)) from None
+      if count != length:
+        raise UserError(
+          f'{self._directory / file} holds {count:,} images, and '
+          f'{tfds_folders.INFO} says {length:,}: {checksums.GET_BACK}'
+        )
 
   def _checked(self, example: dict[str, Any]) -> np.ndarray:
     image = example[self._image]
@@ -287,7 +313,14 @@ def open_dataset(
     raise UserError(f'split {split!r} is not one of {", ".join(SPLITS)}')
   if name == DIGITS:
     return _open_digits(split, resolution)
-  return PreparedDataset(_directory(name, data_dir, resolution), split)
+  directory = _directory(name, data_dir, resolution)
+  dataset = PreparedDataset(directory, split)
+  if dataset.resolution != resolution:
+    raise UserError(
+      f'{directory} holds images of {dataset.resolution}x{dataset.resolution}, '
+      f'not {resolution}x{resolution}: {checksums.GET_BACK}'
+    )
+  return dataset
 
 
 def has_split(

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from etils import epath
 
-from alae_jax.data import checksums, datasets, pipeline, prepare
+from alae_jax.data import (
+  checksums,
+  datasets,
+  inventory,
+  pipeline,
+  prepare,
+)
 from alae_jax.errors import UserError
 from tests.support.example_data import write_images
 
@@ -133,3 +139,26 @@ def test_damage_amid_training_ends_the_stream(level):
     for _ in range(20):
       next(batches)
   batches.close()
+
+
+def test_a_level_of_another_resolution_is_named(level):
+  other = level.parents[1] / '4'
+  shutil.rmtree(level.parent)
+  shutil.copytree(other, level.parent)
+  refused(level, f'{level} holds images of 4x4, not 8x8')
+
+
+def test_every_damaged_file_is_listed(level):
+  for name in (SHARD, 'features.json'):
+    (level / name).unlink()
+  faults = inventory.check(inventory.describe(level))
+  assert len(faults) == 2
+  assert all('is missing' in fault for fault in faults)
+
+
+@pytest.mark.parametrize('count', [39, 41])
+def test_a_count_that_does_not_match_is_named(level, count):
+  (level / checksums.FILE).unlink()
+  info = level / 'dataset_info.json'
+  info.write_text(info.read_text().replace('"40"', f'"{count}"'))
+  refused(level, f'{SHARD} holds 40 images, and .*json says {count}')
