@@ -8,6 +8,7 @@ batches, and a run continues at any image at no cost.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -81,9 +82,18 @@ def train_batches(
       flags.FLAGS.mark_as_parsed()
     stream = stream.mp_prefetch(
       grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=2),
-      worker_init_fn=children.begin,
+      worker_init_fn=_begin_worker,
     )
   return iter(stream)
+
+
+def _begin_worker(*_: int) -> None:
+  """Has a worker process outlast a cluster's SIGTERM to all of a job.
+
+  The parent still takes batches until it has saved; then it closes the stream.
+  """
+  signal.signal(signal.SIGTERM, signal.SIG_IGN)
+  children.begin()
 
 
 def evaluation_batches(

@@ -1,5 +1,9 @@
 import itertools
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -168,6 +172,43 @@ def test_evaluation_of_whole_batches_pads_nothing(source):
   assert len(batches) == 2
   assert all(b['mask'].all() for b in batches)
   assert batches[0]['image'].shape == (25, 4, 4, 1)
+
+
+def test_signals_for_all_of_a_job_do_not_end_its_workers(tmp_path):
+  write_images(tmp_path / 'images', count=30, side=4)
+  prepare.prepare('few', tmp_path / 'images', tmp_path, test_images=0)
+  dataset = datasets.open_dataset('few', tmp_path, 'train', 4)
+  batches = pipeline.train_batches(dataset, 3, 8, num_workers=2)
+  for _ in range(2):  # one of each worker: they have begun
+    next(batches)
+  workers = multiprocessing.active_children()
+  assert len(workers) == 2
+  for worker in workers:
+    os.kill(worker.pid, signal.SIGINT)
+    os.kill(worker.pid, signal.SIGTERM)
+  for _ in range(20):
+    next(batches)
+  batches.close()
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+  write_images(tmp_path / 'images', count=30, side=4)
+  prepare.prepare('few', tmp_path / 'images', tmp_path, test_images=0)
+  program = tmp_path / 'program.py'
+  program.write_text(
+    'import os, signal, sys\n'
+    'from alae_jax.data import datasets, pipeline\n'
+    "if __name__ == '__main__':\n"
+    "  few = datasets.open_dataset('few', sys.argv[1], 'train', 4)\n"
+    '  batches = pipeline.train_batches(few, 3, 8, num_workers=2)\n'
+    '  next(batches), next(batches)\n'
+    '  os.kill(os.getpid(), signal.SIGKILL)\n'
+  )
+  # It waits for the end of the output, which the workers hold too.
+  done = subprocess.run(
+    [sys.executable, program, tmp_path], stdout=subprocess.PIPE, timeout=60
+  )
+  assert done.returncode == -signal.SIGKILL
 
 
 def test_processes_do_not_change_the_stream_and_leave_with_it(tmp_path):
