@@ -8,7 +8,7 @@ import numpy as np
 from etils import epath
 
 from alae_jax import storage
-from alae_jax.data import checksums, datasets, tfds_folders
+from alae_jax.data import checksums, prepared, tfds_folders
 from alae_jax.data.preparing import levels
 from alae_jax.data.sources import tfds_source
 from alae_jax.errors import UserError
@@ -66,8 +66,8 @@ def find(data_dir: epath.PathLike) -> dict[str, list[Level]]:
 def describe(directory: epath.Path) -> Level:
   """What is known of a dataset, or what is wrong with it."""
   try:
-    info = datasets.describe(directory)
-    datasets.require_files(directory, info, info.splits)
+    info = prepared.describe(directory)
+    prepared.require_files(directory, info, info.splits)
     image, label = tfds_source.feature_names(directory, info)
     metadata = levels.read_metadata(directory)
     return Level(
@@ -103,7 +103,7 @@ def examples(level: Level, most: int) -> dict[str, np.ndarray]:
   """
   found = {}
   for split in level.counts:
-    dataset: Any = datasets.PreparedDataset(level.directory, split)
+    dataset: Any = prepared.PreparedDataset(level.directory, split)
     if len(dataset):
       found[split] = dataset.batch(range(min(most, len(dataset))))['image']
   return found

@@ -17,7 +17,7 @@ import numpy as np
 from absl import flags
 
 from alae_jax.data import children
-from alae_jax.data.datasets import ArrayDataset, Dataset
+from alae_jax.data.dataset import ArrayDataset, Dataset
 from alae_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]

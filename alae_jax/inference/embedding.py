@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from alae_jax import progress
-from alae_jax.data.datasets import Dataset, open_dataset
+from alae_jax.data.dataset import Dataset
+from alae_jax.data.datasets import open_dataset
 from alae_jax.data.pipeline import evaluation_batches
 from alae_jax.inference.model import Model
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from alae_jax.data.datasets import Subset
+from alae_jax.data.dataset import Subset
 from alae_jax.errors import UserError
 from alae_jax.inference.embedding import embed, open_dataset_of
 from alae_jax.inference.labels_file import Attributes, read_csv

@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 
 from alae_jax import storage
-from alae_jax.data import images
+from alae_jax.data import decoding
 from alae_jax.errors import UserError, reason
 
 # name of an attribute -> its value for each image, [N]
@@ -83,7 +83,7 @@ def _parse(path: str, text: str) -> tuple[list[str], list[_Row]]:
 
 def _check_header(path: str, names: Sequence[str], folder: epath.Path) -> None:
   first = names[0]
-  if epath.Path(first).suffix.lower() in images.EXTENSIONS or (
+  if epath.Path(first).suffix.lower() in decoding.EXTENSIONS or (
     first and (folder / first).is_file()
   ):
     raise UserError(

@@ -6,8 +6,8 @@ import numpy as np
 from etils import epath
 
 from alae_jax import progress, storage
-from alae_jax.data import images
-from alae_jax.data.datasets import Dataset
+from alae_jax.data import decoding, images
+from alae_jax.data.dataset import Dataset
 from alae_jax.data.sources import folders
 from alae_jax.errors import UserError
 from alae_jax.inference.model import Model
@@ -31,7 +31,7 @@ def find_files(words: Sequence[str]) -> list[epath.Path]:
       files = [path]
     if not files:
       raise UserError(
-        f'{word} holds no images ({", ".join(sorted(images.EXTENSIONS))})'
+        f'{word} holds no images ({", ".join(sorted(decoding.EXTENSIONS))})'
       )
     found += files
   return found
@@ -47,7 +47,9 @@ def read_pictures(files: Sequence[epath.Path], model: Model) -> np.ndarray:
     (0, model.resolution, model.resolution, model.channels), np.uint8
   )
   squares = [
-    images.to_square(images.read_image(path, model.channels), model.resolution)
+    images.to_square(
+      decoding.read_image(path, model.channels), model.resolution
+    )
     for path in progress.over(files, 'reading', unit='images')
   ]
   return np.stack(squares) if squares else empty

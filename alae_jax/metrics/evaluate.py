@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from alae_jax.data.datasets import Dataset
+from alae_jax.data.dataset import Dataset
 from alae_jax.errors import UserError
 from alae_jax.inference.embedding import open_dataset_of
 from alae_jax.inference.model import Model

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 from alae_jax import progress
-from alae_jax.data.datasets import Dataset
+from alae_jax.data.dataset import Dataset
 from alae_jax.errors import UserError
 from alae_jax.inference.embedding import embed
 from alae_jax.inference.model import Model

@@ -17,9 +17,9 @@ import ml_collections
 import numpy as np
 
 from alae_jax import sharding, storage
-from alae_jax.data.datasets import in_memory
-from alae_jax.data.pipeline import train_batches
-from alae_jax.errors import Interrupted, reason
+from alae_jax.data.dataset import in_memory
+from alae_jax.data.pipeline import Batch, train_batches
+from alae_jax.errors import Failure, Interrupted, reason
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.methods.alae import build_alae
 from alae_jax.metrics import evaluate as evaluate_lib
@@ -260,8 +260,25 @@ def device_batches(
     num_workers=data.workers,
   )
   with contextlib.closing(batches):
-    for batch in batches:
+    for batch in telling_of_workers(batches):
       yield jax.make_array_from_process_local_data(over_devices, batch['image'])
+
+
+def telling_of_workers(batches: Iterator[Batch]) -> Iterator[Batch]:
+  """The batches; a failure if a process that decodes was killed.
+
+  Raises:
+    Failure: in the stead of Grain's RuntimeError.
+  """
+  try:
+    yield from batches
+  except RuntimeError as error:
+    if 'terminated' not in str(error):
+      raise
+    raise Failure(
+      'a process that decodes was killed, perhaps for want of memory: the same '
+      'command goes on; fewer data.workers take less'
+    ) from None
 
 
 def conclude(

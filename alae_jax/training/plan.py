@@ -6,7 +6,8 @@ import numpy as np
 
 from alae_jax import config as config_lib
 from alae_jax import sharding
-from alae_jax.data.datasets import Dataset, Missing
+from alae_jax.data.dataset import Dataset
+from alae_jax.data.datasets import Missing
 from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import state as state_lib

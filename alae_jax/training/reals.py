@@ -5,7 +5,7 @@ import dataclasses
 import ml_collections
 
 from alae_jax.data import datasets
-from alae_jax.data.datasets import Dataset
+from alae_jax.data.dataset import Dataset
 from alae_jax.errors import UserError
 
 

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from alae_jax.data.datasets import Dataset
+from alae_jax.data.dataset import Dataset
 from alae_jax.inference import pictures
 from alae_jax.inference.model import Model
 from alae_jax.ops.pixels import to_uint8

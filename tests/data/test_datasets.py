@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from alae_jax.data import dataset as dataset_lib
 from alae_jax.data import datasets, digits, prepare
 from alae_jax.errors import UserError
 from tests.support.example_data import random_mnist, write_images, write_mnist
@@ -83,8 +84,8 @@ def test_one_by_one_and_many_at_once_agree(data_dir):
 def test_in_memory_changes_nothing_but_speed(data_dir, name):
   resolution = {'mnist': 28, 'cats': 8}[name]
   source = datasets.open_dataset(name, data_dir, 'train', resolution)
-  decoded = datasets.in_memory(source)
-  assert isinstance(decoded, datasets.ArrayDataset)
+  decoded = dataset_lib.in_memory(source)
+  assert isinstance(decoded, dataset_lib.ArrayDataset)
   assert len(decoded) == len(source)
   for attribute in ('name', 'resolution', 'channels', 'num_classes'):
     assert getattr(decoded, attribute) == getattr(source, attribute)
@@ -96,10 +97,10 @@ def test_in_memory_changes_nothing_but_speed(data_dir, name):
 
 def test_in_memory_keeps_within_its_limit(data_dir):
   source = datasets.open_dataset('mnist', data_dir, 'train', 28)
-  assert datasets.in_memory(source, 600 * 28 * 28 - 1) is source
-  decoded = datasets.in_memory(source, 600 * 28 * 28)
+  assert dataset_lib.in_memory(source, 600 * 28 * 28 - 1) is source
+  decoded = dataset_lib.in_memory(source, 600 * 28 * 28)
   assert decoded is not source
-  assert datasets.in_memory(decoded, 0) is decoded
+  assert dataset_lib.in_memory(decoded, 0) is decoded
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from alae_jax.data import images
+from alae_jax.data import decoding, images
 from alae_jax.data.sources import base
 from alae_jax.errors import UserError
 from tests.support.example_data import SHARED
@@ -22,7 +22,7 @@ def _saved(tmp_path, image, name='image.png', **options):
 
 
 def _read(path, channels=3):
-  return np.asarray(images.read_image(path, channels))
+  return np.asarray(decoding.read_image(path, channels))
 
 
 def test_box_average_by_hand():
@@ -142,20 +142,20 @@ def test_a_broken_file_is_refused_by_name(tmp_path, content):
   path = tmp_path / 'broken.png'
   path.write_bytes(content)
   with pytest.raises(UserError, match=r'cannot read .*broken\.png') as caught:
-    images.read_image(path, 3)
+    decoding.read_image(path, 3)
   assert '\n' not in str(caught.value)
 
 
 def test_floating_point_pixels_are_refused(tmp_path):
   path = _saved(tmp_path, PIL.Image.new('F', (4, 4)), 'depth.tiff')
   with pytest.raises(UserError, match=r'depth\.tiff: floating-point'):
-    images.read_image(path, 3)
+    decoding.read_image(path, 3)
 
 
 @pytest.mark.skipif(not (SHARED / 'faces128').is_dir(), reason='no faces here')
 def test_a_real_photograph():
   path = SHARED / 'faces128' / '00000.png'
-  square = images.to_square(images.read_image(path, 3), 128)
+  square = images.to_square(decoding.read_image(path, 3), 128)
   np.testing.assert_array_equal(square, np.asarray(PIL.Image.open(path)))
 
 
@@ -175,7 +175,7 @@ def test_pillow_says_nothing_beside_the_refusal(tmp_path, caplog):
     content.replace(samples, struct.pack('<HHIH', 277, 3, 1, 5123))
   )
   with pytest.raises(UserError, match='cannot read'):
-    images.read_image(path, 3)
+    decoding.read_image(path, 3)
   assert not caplog.records
 
 
@@ -192,7 +192,7 @@ def test_damage_of_any_kind_is_refused(tmp_path):
       damaged[place] = rng.integers(256)
     path.write_bytes(damaged)
     with contextlib.suppress(UserError):
-      images.read_image(path, 3)
+      decoding.read_image(path, 3)
 
 
 def encoded(image, kind, **options):
@@ -241,12 +241,12 @@ def encoded_as(kind):
 @pytest.mark.parametrize('kind', KINDS)
 def test_every_kind_of_file_is_read(kind):
   content = encoded_as(kind)
-  assert images.size_of(content) == (64, 64)
-  decoded = np.asarray(images.decode(content, 3).image)
+  assert decoding.size_of(content) == (64, 64)
+  decoded = np.asarray(decoding.decode(content, 3).image)
   assert decoded.shape == (64, 64, 3)
-  assert images.decode(content, 1).image.size == (64, 64)
+  assert decoding.decode(content, 1).image.size == (64, 64)
   if kind != 'tga':  # which has no mark of its own
-    assert images.looks_like_image(content[:32])
+    assert decoding.looks_like_image(content[:32])
 
 
 @pytest.mark.parametrize('kind', ['png', 'jpeg', 'webp', 'gif', 'tiff', 'avif'])
@@ -254,7 +254,7 @@ def test_a_file_cut_short_is_never_filled_up(kind):
   content = encoded_as(kind)
   for share in (0.05, 0.3, 0.6, 0.9):
     with pytest.raises(base.BadImage):
-      images.decode(content[: int(len(content) * share)], 3)
+      decoding.decode(content[: int(len(content) * share)], 3)
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -265,7 +265,7 @@ def test_flipped_bits_give_an_image_or_a_reason(kind):
     for place in rng.integers(0, min(len(content), 400), 3):
       damaged[place] ^= 1 << int(rng.integers(8))
     try:
-      assert images.decode(bytes(damaged), 3).image.mode == 'RGB'
+      assert decoding.decode(bytes(damaged), 3).image.mode == 'RGB'
     except base.BadImage as error:
       assert 0 < len(str(error)) < 300
       assert '\n' not in str(error)
@@ -296,7 +296,7 @@ def test_flipped_bits_give_an_image_or_a_reason(kind):
 )
 def test_what_is_no_image_gives_a_reason(raw, message):
   with pytest.raises(base.BadImage, match=message) as caught:
-    images.decode(raw, 3)
+    decoding.decode(raw, 3)
   assert '\n' not in str(caught.value)
 
 
@@ -305,7 +305,7 @@ def test_a_bomb_takes_no_memory():
   tracemalloc.start()
   for width in (12_000, 30_000):
     with pytest.raises(base.BadImage):
-      images.decode(png_claiming(width, width), 3)
+      decoding.decode(png_claiming(width, width), 3)
   assert tracemalloc.get_traced_memory()[1] < 4 << 20
   tracemalloc.stop()
 
@@ -317,7 +317,7 @@ def test_sixteen_bit_colours_are_rounded_and_not_cut(channels):
   pixels = np.repeat(values[None, :, None], channels, axis=2)
   pixels[..., 3:] = 65_535
   content = cv2.imencode('.png', pixels)[1].tobytes()
-  decoded = images.decode(content, 3)
+  decoded = decoding.decode(content, 3)
   assert decoded.deepest == 65_535
   wanted = np.floor(values / 257 + 0.5)
   np.testing.assert_array_equal(np.asarray(decoded.image)[0, :, 1], wanted)
@@ -326,10 +326,10 @@ def test_sixteen_bit_colours_are_rounded_and_not_cut(channels):
 def test_twelve_bits_in_sixteen_are_told_and_spread():
   values = np.array([[0, 8, 9, 2048, 4095, 5000]], np.uint16)
   content = encoded(PIL.Image.fromarray(values), 'png')
-  assert images.decode(content, 1).deepest == 5000
-  spread = np.asarray(images.decode(content, 1, (0, 4095)).image)
+  assert decoding.decode(content, 1).deepest == 5000
+  spread = np.asarray(decoding.decode(content, 1, (0, 4095)).image)
   np.testing.assert_array_equal(spread, [[0, 0, 1, 128, 255, 255]])
-  above = np.asarray(images.decode(content, 1, (9, 2048)).image)
+  above = np.asarray(decoding.decode(content, 1, (9, 2048)).image)
   np.testing.assert_array_equal(above, [[0, 0, 0, 255, 255, 255]])
 
 
@@ -345,9 +345,9 @@ def test_every_orientation_is_turned_upright(orientation):
     5: stored.T, 6: np.rot90(stored, -1), 7: stored[::-1, ::-1].T,
     8: np.rot90(stored),
   }[orientation]  # fmt: skip
-  decoded = images.decode(content, 1).image
+  decoded = decoding.decode(content, 1).image
   np.testing.assert_array_equal(np.asarray(decoded), upright)
-  assert images.size_of(content) == (3, 2)  # as stored
+  assert decoding.size_of(content) == (3, 2)  # as stored
 
 
 def test_odd_modes_become_rgb():
@@ -356,7 +356,7 @@ def test_odd_modes_become_rgb():
     noise().convert('YCbCr'), noise('L').convert('LA'),
   ):  # fmt: skip
     kind = 'tiff' if image.mode in ('CMYK', 'YCbCr') else 'png'
-    assert images.decode(encoded(image, kind), 3).image.mode == 'RGB'
+    assert decoding.decode(encoded(image, kind), 3).image.mode == 'RGB'
 
 
 def test_of_an_animation_the_first_frame_counts():
@@ -365,7 +365,7 @@ def test_of_an_animation_the_first_frame_counts():
     content = encoded(
       frames[0], kind, save_all=True, append_images=frames[1:], lossless=True
     )
-    assert np.asarray(images.decode(content, 3).image)[0, 0, 0] == 200
+    assert np.asarray(decoding.decode(content, 3).image)[0, 0, 0] == 200
 
 
 def test_padding_keeps_the_whole_image_in_the_middle():

@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from alae_jax.data import images
+from alae_jax.data import decoding
 from alae_jax.data.sources import base
 from alae_jax.errors import UserError
 from tests.support.odd_images import (
@@ -146,7 +146,7 @@ BAD = {
 def test_what_is_bad_gives_one_reason(name, capfd, caplog):
   raw, message = BAD[name]
   with pytest.raises(base.BadImage, match=message) as caught:
-    images.decode(raw, 3)
+    decoding.decode(raw, 3)
   assert 0 < len(str(caught.value)) < 300
   assert '\n' not in str(caught.value)
   assert capfd.readouterr() == ('', '')
@@ -157,7 +157,7 @@ def test_what_is_bad_gives_one_reason(name, capfd, caplog):
 @pytest.mark.parametrize('name', BAD)
 def test_the_size_of_what_is_bad_is_a_reason_or_a_size(name):
   try:
-    width, height = images.size_of(BAD[name][0])
+    width, height = decoding.size_of(BAD[name][0])
   except base.BadImage as error:
     assert '\n' not in str(error)
   else:
@@ -172,7 +172,7 @@ def test_what_packs_much_into_little_takes_no_memory():
   tracemalloc.start()
   for raw in raws:
     with pytest.raises(base.BadImage):
-      images.decode(raw, 3)
+      decoding.decode(raw, 3)
   assert tracemalloc.get_traced_memory()[1] < 8 << 20
   tracemalloc.stop()
 
@@ -238,10 +238,10 @@ GOOD = {
 @pytest.mark.parametrize('name', GOOD)
 def test_what_is_odd_is_read(name):
   raw, pixels = GOOD[name]
-  decoded = images.decode(raw, 3).image
+  decoded = decoding.decode(raw, 3).image
   np.testing.assert_array_equal(np.asarray(decoded), pixels)
-  assert images.size_of(raw) == decoded.size
-  grey = np.asarray(images.decode(raw, 1).image)
+  assert decoding.size_of(raw) == decoded.size
+  grey = np.asarray(decoding.decode(raw, 1).image)
   assert grey.shape == pixels.shape[:2]
 
 
@@ -269,9 +269,9 @@ def test_whatever_its_depth_it_is_turned_upright(orientation, stored):
     png_of(stored, chunk),
     tiff(stored, colours=1 if grey else 2, t274=orientation),
   ):
-    decoded = images.decode(content, 3).image
+    decoded = decoding.decode(content, 3).image
     np.testing.assert_array_equal(np.asarray(decoded), wanted)
-    assert sorted(images.size_of(content)) == sorted(decoded.size)
+    assert sorted(decoding.size_of(content)) == sorted(decoded.size)
 
 
 def test_a_size_needs_the_beginning_of_a_file_alone():
@@ -280,14 +280,14 @@ def test_a_size_needs_the_beginning_of_a_file_alone():
   for content in (
     saved(image, 'png'), saved(image, 'jpeg'), saved(image, 'bmp'), tiff(noise)
   ):  # fmt: skip
-    assert images.size_of(content[:1000]) == (70, 99)
+    assert decoding.size_of(content[:1000]) == (70, 99)
 
 
 def test_colours_of_printers():
   """CMYK and YCCK as Adobe stores them: inverted, and as YCbCr with black."""
   ink = PIL.Image.new('CMYK', (16, 16), (10, 200, 60, 40))
   content = bytearray(saved(ink, 'jpeg', quality=100))
-  plain = np.asarray(images.decode(bytes(content), 3).image)[8, 8]
+  plain = np.asarray(decoding.decode(bytes(content), 3).image)[8, 8]
   paper = [(255 - c) * (255 - 40) / 255 for c in (10, 200, 60)]
   np.testing.assert_allclose(plain, paper, atol=2)
   content[content.index(b'Adobe') + 11] = 2  # its first three are YCbCr now
@@ -296,7 +296,7 @@ def test_colours_of_printers():
     y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb
   )  # fmt: skip
   paper = [(255 - min(c, 255)) * (255 - 40) / 255 for c in (red, green, blue)]
-  turned = np.asarray(images.decode(bytes(content), 3).image)[8, 8]
+  turned = np.asarray(decoding.decode(bytes(content), 3).image)[8, 8]
   np.testing.assert_allclose(turned, paper, atol=2)
 
 
@@ -304,28 +304,28 @@ def test_colours_of_printers():
 def test_lab_is_read(channels):
   """L 100, a 0, b 0 is white."""
   content = saved(PIL.Image.new('LAB', (4, 4), (255, 128, 128)), 'tiff')
-  pixels = np.asarray(images.decode(content, channels).image)
+  pixels = np.asarray(decoding.decode(content, channels).image)
   np.testing.assert_allclose(pixels, 255, atol=2)
 
 
 def test_what_cameras_write_before_the_picture():
   content = jpeg()
-  plain = np.asarray(images.decode(content, 3).image)
+  plain = np.asarray(decoding.decode(content, 3).image)
   segment = b'\xff\xe1\xff\xff' + b'Exif\0\0' + bytes(65_527)
   for many in (1, 100):
     much = content[:2] + segment * many + content[2:]
-    np.testing.assert_array_equal(images.decode(much, 3).image, plain)
+    np.testing.assert_array_equal(decoding.decode(much, 3).image, plain)
 
 
 @pytest.mark.skipif(not MEMORY.is_file(), reason='no such file here')
 def test_a_file_that_the_system_will_not_read():
   with pytest.raises(UserError, match=f'cannot read {MEMORY}'):
-    images.read_image(MEMORY, 3)
+    decoding.read_image(MEMORY, 3)
 
 
 def test_a_folder_is_no_image(tmp_path):
   with pytest.raises(UserError, match='is a folder'):
-    images.read_image(tmp_path, 3)
+    decoding.read_image(tmp_path, 3)
 
 
 @pytest.mark.parametrize(
@@ -336,9 +336,9 @@ def test_a_folder_is_no_image(tmp_path):
   ],
 )  # fmt: skip
 def test_rarer_marks(first):
-  assert images.looks_like_image(first + bytes(20))
+  assert decoding.looks_like_image(first + bytes(20))
 
 
 @pytest.mark.parametrize('first', [b'', b'B', b'RIFF....WAVE', b'P4', b'ftyp'])
 def test_what_only_begins_alike(first):
-  assert not images.looks_like_image(first)
+  assert not decoding.looks_like_image(first)

@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 
+from alae_jax.data import dataset as dataset_lib
 from alae_jax.data import datasets, pipeline, prepare
 from alae_jax.errors import UserError
 from tests.support.example_data import write_images
@@ -21,7 +22,7 @@ def source():
   """Fifty images whose label, and every pixel, is their index."""
   index = np.arange(SIZE)
   image = np.broadcast_to(index[:, None, None, None], (SIZE, 4, 4, 1))
-  return datasets.ArrayDataset('fifty', image.astype(np.uint8), index, SIZE)
+  return dataset_lib.ArrayDataset('fifty', image.astype(np.uint8), index, SIZE)
 
 
 def _take(source, count, seed=0, batch_size=8, **options):
@@ -61,7 +62,7 @@ def test_batches_larger_than_the_data_run_through_epochs(source):
 
 @pytest.mark.parametrize('size', [1, 2, 3, 4, 5, 7, 17])
 def test_tiny_data_is_shuffled_whole(source, size):
-  tiny = datasets.ArrayDataset('tiny', **source.batch(range(size)))
+  tiny = dataset_lib.ArrayDataset('tiny', **source.batch(range(size)))
   for epoch in _take(tiny, 5, batch_size=size):
     assert sorted(epoch) == list(range(size))
 
@@ -119,7 +120,7 @@ def test_batches_that_cannot_be_shared_are_refused(source):
 
 
 def test_no_images_are_refused(source):
-  empty = datasets.ArrayDataset('empty', **source.batch(range(0)))
+  empty = dataset_lib.ArrayDataset('empty', **source.batch(range(0)))
   with pytest.raises(UserError, match="'empty' has no images"):
     pipeline.train_batches(empty, 0, 4)
 
@@ -142,7 +143,7 @@ def test_from_files_and_from_memory_is_the_same_stream(tmp_path):
   files = datasets.open_dataset('cats', tmp_path, 'train', 4)
   streams = [
     pipeline.train_batches(s, 3, 5, start=7)
-    for s in (files, datasets.in_memory(files))
+    for s in (files, dataset_lib.in_memory(files))
   ]
   for _, one, two in zip(range(9), *streams, strict=False):
     assert set(one) == {'image'}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alae_jax.data.datasets import ArrayDataset
+from alae_jax.data.dataset import ArrayDataset
 from alae_jax.errors import UserError
 from alae_jax.inference import embedding
 from alae_jax.metrics import probe

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alae_jax.data.datasets import ArrayDataset
+from alae_jax.data.dataset import ArrayDataset
 from alae_jax.runs.schedule import build_schedule
 from alae_jax.training.advice import advise
 from alae_jax.training.reals import Reals

@@ -12,7 +12,7 @@ from etils import epath
 
 from alae_jax import progress
 from alae_jax.config import UNNAMED
-from alae_jax.data import datasets, images
+from alae_jax.data import datasets, decoding, images
 from alae_jax.data.preparing import catalogue, classes, levels, splitting
 from alae_jax.data.preparing.catalogue import Known
 from alae_jax.data.preparing.shards import Piece, Shard, Task, cut
@@ -317,8 +317,8 @@ def _size(source: base.Source, index: int) -> tuple[int, int]:
   """Width and height of an image."""
   place = source.places[index]
   with contextlib.suppress(base.BadImage):  # which may be true of its head only
-    return images.size_of(source.reader.head(place))
-  return images.size_of(source.reader.read(place))
+    return decoding.size_of(source.reader.head(place))
+  return decoding.size_of(source.reader.read(place))
 
 
 def choose_resolution(

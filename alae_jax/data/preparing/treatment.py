@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from alae_jax.data import images
+from alae_jax.data import decoding, images
 from alae_jax.data.sources import base
 
 
@@ -42,7 +42,7 @@ class Treatment:
     Raises:
       base.BadImage: it can't be read, or is too small.
     """
-    decoded = images.decode(raw, self.channels, self.depth_range)
+    decoded = decoding.decode(raw, self.channels, self.depth_range)
     image = decoded.image
     if self.window:
       image = images.window(image, *self.window)

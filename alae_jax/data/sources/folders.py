@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from etils import epath
 
 from alae_jax import storage
-from alae_jax.data import images
+from alae_jax.data import decoding
 from alae_jax.data.sources import base
 from alae_jax.errors import UserError, reason
 
@@ -132,11 +132,11 @@ def _walk(folder: epath.Path) -> Iterator[tuple[epath.Path, bool]]:
 def _is_image(path: epath.Path) -> bool:
   """By its suffix, or without one by its first bytes."""
   if path.suffix:
-    return path.suffix.lower() in images.EXTENSIONS
+    return path.suffix.lower() in decoding.EXTENSIONS
   if not path.is_file():
     return False
   with path.open('rb') as file:
-    return images.looks_like_image(file.read(_FIRST_BYTES))
+    return decoding.looks_like_image(file.read(_FIRST_BYTES))
 
 
 def _is_special(path: epath.Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from etils import epath
 
-from alae_jax.data import images
+from alae_jax.data import decoding
 from alae_jax.errors import UserError
 
 
@@ -17,7 +17,7 @@ def why_not_taken(name: str) -> str | None:
   if hidden or '__MACOSX' in parts:
     return 'hidden'
   suffix = pathlib.PurePosixPath(name).suffix.lower()
-  return None if suffix in images.EXTENSIONS else suffix or 'without suffix'
+  return None if suffix in decoding.EXTENSIONS else suffix or 'without suffix'
 
 
 def check_names(path: epath.Path, names: Sequence[str]) -> None:

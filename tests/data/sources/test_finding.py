@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from alae_jax.data import datasets, images, prepare
+from alae_jax.data import datasets, decoding, images, prepare
 from alae_jax.data.preparing import levels
 from alae_jax.data.sources import base, finding
 from alae_jax.errors import UserError
@@ -16,7 +16,9 @@ from tests.support import example_sources
 
 def pixels(source):
   """Decodes all images of a source."""
-  decoded = [images.decode(source.read(i), 3).image for i in range(len(source))]
+  decoded = [
+    decoding.decode(source.read(i), 3).image for i in range(len(source))
+  ]
   return np.stack([np.asarray(image) for image in decoded])
 
 
@@ -33,7 +35,8 @@ def test_a_form_is_found_and_read_in_place(tmp_path, form):
   assert named.digest == source.digest
   reader = pickle.loads(pickle.dumps(source.reader))  # as workers get it
   np.testing.assert_array_equal(
-    np.asarray(images.decode(reader.read(source.places[3]), 3).image), wanted[3]
+    np.asarray(decoding.decode(reader.read(source.places[3]), 3).image),
+    wanted[3],
   )
   assert sorted(tmp_path.rglob('*')) == files
 
@@ -132,7 +135,7 @@ def _good_images(path, form):
   good = 0
   for index in range(len(source)):
     try:
-      images.decode(source.read(index), 3)
+      decoding.decode(source.read(index), 3)
       good += 1
     except base.BadImage as error:
       assert '\n' not in str(error)
