@@ -67,8 +67,8 @@ def _refusal(
   first, why = bad[0]
   return UserError(
     f'{len(bad):,} of {len(bad) + good:,} images of {source.path} cannot be '
-    f'used, such as {first}: {why}{more}; mend or remove them, or skip bad '
-    'files'
+    f'used, such as {first}: {why}{more}; mend or remove them, or set '
+    'bad_files to skip'
   )
 
 

@@ -346,7 +346,7 @@ def choose_resolution(
   return full, [
     f'resolution {full}, for {source.names[smallest]} has a side of '
     f'{sides[smallest]}: without {few} of {len(ordered):,} images it could be '
-    f'{others} (resolution {others}, and skip bad files)'
+    f'{others} (resolution {others} and bad_files skip)'
   ]
 
 
