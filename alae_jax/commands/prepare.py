@@ -2,11 +2,12 @@
 
 import argparse
 import re
+import signal
 import textwrap
 
 from alae_jax.commands import options
 from alae_jax.data.preparing.catalogue import DATASETS
-from alae_jax.errors import printable
+from alae_jax.errors import Interrupted, printable, tell
 
 _ARGUMENTS = (
   'name', 'source', 'data_dir', 'resolution', 'test_images', 'channels',
@@ -102,7 +103,12 @@ def run(args: argparse.Namespace) -> None:
   from alae_jax.data import prepare
 
   arguments = {name: getattr(args, name) for name in _ARGUMENTS}
-  for path in prepare.prepare(**arguments):
+  handler = signal.signal(signal.SIGTERM, _stop)
+  try:
+    made = prepare.prepare(**arguments)
+  finally:
+    signal.signal(signal.SIGTERM, handler)
+  for path in made:
     info = tfds.builder_from_directory(path).info
     counts = ', '.join(
       f'{split.num_examples} {name}' for name, split in info.splits.items()
@@ -115,6 +121,12 @@ def run(args: argparse.Namespace) -> None:
       'images, and no metric that needs test images can be computed '
       '(--test_images COUNT sets some apart)'
     )
+
+
+def _stop(number: int, _frame: object) -> None:
+  """Leaves as after Ctrl-C, and not amid the workers' clean-up."""
+  tell('stopped by SIGTERM: the same command goes on')
+  raise Interrupted('stopped by SIGTERM', 128 + number)
 
 
 def depth_range(text: str) -> tuple[int, int]:

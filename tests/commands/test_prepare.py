@@ -1,5 +1,11 @@
 """`alae prepare`, from the command line to what it prints."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 from tests.support.example_data import write_images
@@ -131,3 +137,30 @@ def test_what_is_wrong_is_told_by_its_flag(tmp_path, capsys):
   ):
     line = refused(capsys, 'prepare', 'x', *words, '--data_dir', tmp_path)
     assert line.startswith(f'alae: {said}'), line
+
+
+@pytest.mark.parametrize(
+  ('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_stops_it_in_one_line_and_it_goes_on(tmp_path, number, status):
+  write_images(tmp_path / 'pictures', count=1500, side=32)
+  words = ['prepare', 'x', '--source', 'pictures', '--data_dir', 'data']
+  command = [sys.executable, '-m', 'alae_jax', *words, '--workers', '2']
+  env = os.environ | {'PYTHONPATH': os.getcwd()}
+  with subprocess.Popen(
+    command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
+  ) as job:
+    pieces = tmp_path / 'data' / 'x.unfinished' / 'pieces'
+    while job.poll() is None and not (
+      pieces.exists() and any(pieces.iterdir())
+    ):
+      time.sleep(0.01)
+    job.send_signal(number)
+    said = job.communicate()[1]
+  if job.returncode:  # it may have been quicker
+    assert job.returncode == status
+    assert 'stopped by' in said.splitlines()[-1]
+    assert 'Traceback' not in said
+  alae(*words[:2], '--source', tmp_path / 'pictures', '--data_dir',
+       tmp_path / 'data')  # fmt: skip
+  assert (tmp_path / 'data' / 'x' / '32').exists()
