@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from etils import epath
 
 from alae_jax import progress, storage
+from alae_jax.data.tfds_folders import INFO
 
-_INFO = 'dataset_info.json'  # with which TFDS takes a folder for a dataset
 _AT_ONCE = 8  # files under way
 
 
@@ -63,9 +63,9 @@ def move(source: epath.Path, target: epath.Path) -> None:
   if not storage.is_remote(target):
     source.rename(target)
     return
-  names = [path.name for path in source.iterdir() if path.name != _INFO]
+  names = [path.name for path in source.iterdir() if path.name != INFO]
   _copy(source, target, names)
-  _copy(source, target, [_INFO])  # and only now it is a dataset
+  _copy(source, target, [INFO])  # and only now it is a dataset
   source.rmtree()
 
 

@@ -7,10 +7,10 @@ from etils import epath
 
 from alae_jax import storage
 from alae_jax.data.sources import base
+from alae_jax.data.tfds_folders import INFO
 from alae_jax.errors import UserError, printable, reason
 
 TITLE = 'a dataset of TFDS'
-_INFO = 'dataset_info.json'
 
 
 class RowReader(base.Reader):
@@ -43,7 +43,7 @@ class RowReader(base.Reader):
 def holds(path: epath.Path) -> bool:
   """Whether it is a prepared dataset's folder."""
   return (
-    not storage.is_remote(path) and path.is_dir() and (path / _INFO).exists()
+    not storage.is_remote(path) and path.is_dir() and (path / INFO).exists()
   )
 
 
@@ -82,7 +82,7 @@ def open_source(path: epath.Path) -> base.Source:
     sizes=[info.dataset_size] * len(names),
     labels=known,
     splits=splits,
-    stamp=base.stamp_of([path / _INFO]),
+    stamp=base.stamp_of([path / INFO]),
   )
 
 
