@@ -22,6 +22,7 @@ from alae_jax.training.board import Board
 LOGGER = logging.getLogger('alae_jax')
 _FEW_LINES = 10
 _MOST_WAITING = 0.05  # of the time, and nothing is said
+_SECONDS_TO_JUDGE = 10.0  # the first batches are always waited for
 _VERSIONED = (
   'alae_jax',
   'jax',
@@ -90,6 +91,7 @@ class Telemetry:
     self._window = (time.monotonic(), images_seen)
     self._waited = 0.0
     self._told_of_waiting = -1
+    self._at_level = (0, 0.0, 0.0)  # its resolution, seconds, and waited
     self._began = time.monotonic()
 
   def __enter__(self) -> 'Telemetry':
@@ -176,8 +178,8 @@ class Telemetry:
     seconds = max(now - before, 1e-9)
     speed = (images_seen - images_before) / seconds
     data_wait = min(self._waited / seconds, 1.0)
+    self._tell_of_waiting(int(scalars['resolution']), seconds)
     self._window, self._waited = (now, images_seen), 0.0
-    self._tell_of_waiting(data_wait, int(scalars['resolution']))
     scalars = {**scalars, 'images_per_second': speed, 'data_wait': data_wait}
     self.record(images_seen, scalars)
     assert self._bar is not None
@@ -188,9 +190,19 @@ class Telemetry:
       facts.append(f'{data_wait:.0%} waiting for data')
     self._bar.set_postfix_str(', '.join(facts), refresh=False)
 
-  def _tell_of_waiting(self, share: float, resolution: int) -> None:
-    """Once a level, if data is slower than the devices."""
-    if share > _MOST_WAITING and self._told_of_waiting != resolution:
+  def _tell_of_waiting(self, resolution: int, seconds: float) -> None:
+    """Once a level, if data is slower than the devices for a while."""
+    before, in_all, waited = self._at_level
+    if before != resolution:
+      in_all = waited = 0.0
+    in_all, waited = in_all + seconds, waited + self._waited
+    self._at_level = (resolution, in_all, waited)
+    share = waited / in_all
+    if (
+      in_all > _SECONDS_TO_JUDGE
+      and share > _MOST_WAITING
+      and self._told_of_waiting != resolution
+    ):
       self._told_of_waiting = resolution
       self.say(
         f'warning: {share:.0%} of the time at {resolution}x{resolution} is '
