@@ -1,0 +1,1 @@
+"""Feature networks of others, whose weights are published files."""
