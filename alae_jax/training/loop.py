@@ -17,7 +17,7 @@ import ml_collections
 import numpy as np
 
 from alae_jax import sharding, storage
-from alae_jax.data.dataset import in_memory
+from alae_jax.data.dataset import ArrayDataset, Dataset, in_memory
 from alae_jax.data.pipeline import Batch, train_batches
 from alae_jax.errors import Failure, Interrupted, reason
 from alae_jax.inference.loading import default_weights, model_of
@@ -191,8 +191,12 @@ def train_segment(
   if images_seen == 0:
     watch.draw(state, images_seen)
   step = compile_step(run, segment, state, telemetry)
-  with contextlib.closing(device_batches(run, segment, images_seen)) as batches:
-    batch = next(batches)  # which may decode the whole dataset first
+  dataset = in_memory(reals.train)
+  # From memory, batches come as fast as this process can make any.
+  can_be_faster = not isinstance(dataset, ArrayDataset)
+  stream = device_batches(run, segment, dataset, images_seen)
+  with contextlib.closing(stream) as batches:
+    batch = next(batches)
     telemetry.restart_clock()
     while True:
       blend = jax.device_put(
@@ -205,7 +209,7 @@ def train_segment(
       watch.after_step(state, metrics, images_seen, stop)
       if stop or images_seen >= segment.end:
         return state, images_seen
-      with telemetry.waiting():
+      with telemetry.waiting(can_be_faster):
         batch = next(batches)
 
 
@@ -242,12 +246,10 @@ def compile_step(
 
 
 def device_batches(
-  run: Run, segment: Segment, images_seen: int
+  run: Run, segment: Segment, dataset: Dataset, images_seen: int
 ) -> Generator[jax.Array, None, None]:
   """uint8 batches on the devices, from where images_seen left off."""
   over_devices = sharding.over_batch(run.mesh)
-  side = run.networks.resolutions[segment.level]
-  dataset = in_memory(open_reals(run.config, side).train)
   data = run.config.data
   batches = train_batches(
     dataset,

@@ -90,6 +90,7 @@ class Telemetry:
     self._images_seen = images_seen
     self._window = (time.monotonic(), images_seen)
     self._waited = 0.0
+    self._tells_of_waiting = True
     self._told_of_waiting = -1
     self._at_level = (0, 0.0, 0.0)  # its resolution, seconds, and waited
     self._began = time.monotonic()
@@ -152,12 +153,16 @@ class Telemetry:
     self._waited = 0.0
 
   @contextlib.contextmanager
-  def waiting(self) -> Iterator[None]:
+  def waiting(self, can_be_faster: bool = True) -> Iterator[None]:
     """While the loop waits for data.
 
     Batches are made ahead in the background: there is a wait only where the
     devices are quicker.
+
+    Args:
+      can_be_faster: whether a user can do something about it.
     """
+    self._tells_of_waiting = can_be_faster
     began = time.monotonic()
     yield
     self._waited += time.monotonic() - began
@@ -186,7 +191,7 @@ class Telemetry:
     facts = [
       f'{short} {scalars[name]:.3f}' for short, name in _ON_THE_BAR.items()
     ]
-    if data_wait > _MOST_WAITING:
+    if data_wait > _MOST_WAITING and self._tells_of_waiting:
       facts.append(f'{data_wait:.0%} waiting for data')
     self._bar.set_postfix_str(', '.join(facts), refresh=False)
 
@@ -201,6 +206,7 @@ class Telemetry:
     if (
       in_all > _SECONDS_TO_JUDGE
       and share > _MOST_WAITING
+      and self._tells_of_waiting
       and self._told_of_waiting != resolution
     ):
       self._told_of_waiting = resolution

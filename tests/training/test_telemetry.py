@@ -52,9 +52,9 @@ class Clock:
     return self.now
 
 
-def wait_and_work(telemetry, clock, images, waiting, working):
+def wait_and_work(telemetry, clock, images, waiting, working, files=True):
   """A window of the loop: waiting for data, then a step, then its numbers."""
-  with telemetry.waiting():
+  with telemetry.waiting(can_be_faster=files):
     clock.now += waiting
   clock.now += working
   telemetry.advance(images, 8)
@@ -79,6 +79,17 @@ def test_waiting_for_data_is_measured_and_told_once(
   told = folder.log.read_text()
   assert told.count('of the time at 8x8 is spent waiting for data') == 1
   assert 'warning: 31% of the time' in told
+
+
+def test_waiting_that_nobody_can_help_is_not_told(folder, monkeypatch):
+  """From memory, in the first minute with the project."""
+  clock = Clock()
+  monkeypatch.setattr('alae_jax.training.telemetry.time', clock)
+  with Telemetry(folder, SCHEDULE, 0) as telemetry:
+    wait_and_work(telemetry, clock, 16, 10.0, 10.0, files=False)
+    telemetry.say('done')
+  assert 'waiting' not in folder.log.read_text()
+  assert records.read(folder.metrics)[0]['data_wait'] == 0.5
 
 
 def test_a_little_waiting_is_not_told(folder, monkeypatch):
