@@ -76,9 +76,8 @@ def train_batches(
   options = _read_options(dataset, local, num_threads, prefetch)
   stream = batches.to_iter_dataset(options)
   if num_workers and not isinstance(dataset, ArrayDataset):
-    if (
-      not flags.FLAGS.is_parsed()
-    ):  # which Grain asks for, and others' mains do
+    # Grain asks absl's flags, which only programs of absl's parse.
+    if not flags.FLAGS.is_parsed():
       flags.FLAGS.mark_as_parsed()
     stream = stream.mp_prefetch(
       grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=2),

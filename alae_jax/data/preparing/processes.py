@@ -28,7 +28,7 @@ def make_shards(
   total = sum(shard.stop - shard.start for shard in cut)
   left = [s for s in cut if not shards.report_path(recipe, s).exists()]
   done = total - sum(shard.stop - shard.start for shard in left)
-  processes = _processes(total * side**2, workers)
+  processes = _processes(plan, workers)
   shown = progress.start(f'{plan.name} {side}x{side}', total, done, 'images')
   seen, bad = 0, []
   try:
@@ -52,11 +52,10 @@ def is_little(plan: Plan) -> bool:
   return images * plan.treatment.resolution**2 <= _PIXELS_FOR_PROCESSES
 
 
-def _processes(pixels: int, workers: int | None) -> int:
+def _processes(plan: Plan, workers: int | None) -> int:
   """How many processes to start; 0: none."""
   if workers is None:
-    workers = len(os.sched_getaffinity(0))
-    return workers if pixels > _PIXELS_FOR_PROCESSES and workers > 1 else 0
+    workers = 1 if is_little(plan) else len(os.sched_getaffinity(0))
   return workers if workers > 1 else 0
 
 
