@@ -25,8 +25,10 @@ from alae_jax.data.preparing import (
   shards,
   staging,
 )
+from alae_jax.data.preparing import wishes as wishes_lib
 from alae_jax.data.preparing.catalogue import DATASETS
-from alae_jax.data.preparing.plans import Plan, Wishes
+from alae_jax.data.preparing.plans import Plan
+from alae_jax.data.preparing.wishes import Wishes
 from alae_jax.data.sources import folders
 from alae_jax.errors import UserError, printable
 
@@ -96,7 +98,7 @@ def prepare(
     resolution, test_images, channels, format, labels, fit, max_images,
     bad_files, enlarge, depth_range,
   )  # fmt: skip
-  plans.check(name, wishes)
+  wishes_lib.check(name, wishes)
   target = storage.locate(data_dir)
   if target.exists() and not target.is_dir():
     raise UserError(f'data_dir {data_dir} is a file: name a folder')

@@ -16,7 +16,8 @@ from etils import epath
 
 from alae_jax import storage
 from alae_jax.data.preparing import plans, shards
-from alae_jax.data.preparing.plans import Plan, Wishes
+from alae_jax.data.preparing.plans import Plan
+from alae_jax.data.preparing.wishes import Wishes
 from alae_jax.errors import Failure, UserError
 
 # All that a worker needs to make the plan again.
