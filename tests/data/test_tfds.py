@@ -18,6 +18,7 @@ from alae_jax.data import (
 )
 from alae_jax.data.sources import finding
 from alae_jax.errors import UserError
+from tests.support.example_data import random_mnist, write_mnist
 
 
 def encoded(image, kind):
@@ -185,3 +186,35 @@ def test_a_damaged_shard_is_told_in_one_line(data_dir, tmp_path, share):
   with pytest.raises(UserError, match=f'{folder} is damaged') as caught:
     finding.open_source('tfds:beasts', data_dir=tmp_path)
   assert '\n' not in str(caught.value)
+
+
+def test_a_stock_builder_where_tensorflow_is(tmp_path, monkeypatch):
+  """TFDS' own MNIST, of files that it would download."""
+  pytest.importorskip('tensorflow')
+  from tensorflow_datasets.image_classification import mnist
+
+  data = random_mnist(train=12, test=5)
+  files = write_mnist(tmp_path / 'idx', data, zipped=False)
+  for name, count in (('_TRAIN_EXAMPLES', 12), ('_TEST_EXAMPLES', 5)):
+    monkeypatch.setattr(mnist, name, count)
+
+  def local(_, urls):
+    names = {k: url.rpartition('/')[2] for k, url in urls.items()}
+    return {k: files / n.removesuffix('.gz') for k, n in names.items()}
+
+  monkeypatch.setattr(
+    tfds.download.DownloadManager, 'download_and_extract', local
+  )
+  builder = tfds.builder('mnist', data_dir=tmp_path)
+  builder.download_and_prepare(file_format='array_record')
+  for split in ('train', 'test'):
+    dataset = datasets.open_dataset('mnist', tmp_path, split, 28)
+    batch = dataset.batch(range(len(dataset)))
+    found = {
+      (image.tobytes(), int(label))
+      for image, label in zip(batch['image'], batch['label'], strict=True)
+    }
+    wanted = zip(data[split]['image'], data[split]['label'], strict=True)
+    assert found == {(image.tobytes(), int(label)) for image, label in wanted}
+  prepare.prepare('digits28', 'tfds:mnist', tmp_path, 4)
+  assert set(datasets.available('digits28', tmp_path)) == {4}
