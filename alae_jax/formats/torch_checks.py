@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Iterable
 from typing import IO, Any
 
+import numpy as np
+
 from alae_jax.errors import UserError
 from alae_jax.formats import file_kinds
 
@@ -21,39 +23,49 @@ _MOST_SHARED = 4
 _GREEDY = b'\nbytearray\n'
 
 
-def open_zip(path: str, file: IO[bytes], size: int) -> zipfile.ZipFile:
+def open_zip(
+  path: str, file: IO[bytes], size: int, program: bool = False
+) -> zipfile.ZipFile:
   """The zip file that a checkpoint is.
 
   Args:
     path: for messages.
     file: the file.
     size: of the file in bytes.
+    program: whether it must be what torch.jit.save wrote, of which nothing but
+      data.pkl and data/ may be read: its code is compressed.
 
   Raises:
-    UserError: it is truncated, something else, or not as torch.save writes.
+    UserError: it is truncated, something else, or not as PyTorch writes.
   """
   if not zipfile.is_zipfile(file):
     raise UserError(
       f'{path} is truncated: its end is missing: download it again'
     )
   archive = zipfile.ZipFile(file)
-  entries = archive.infolist()
   names = archive.namelist()
   if not any(name.endswith('/data.pkl') for name in names):
     raise UserError(
       f'{path} is not a PyTorch checkpoint but {file_kinds.describe_zip(names)}'
     )
-  if any(name.endswith('/constants.pkl') for name in names):
+  if is_program(archive) != program:
     raise UserError(
       f'{path} is a TorchScript program: give what torch.save wrote'
+      if not program
+      else f'{path} is no TorchScript program: give what torch.jit.save wrote'
     )
+  entries = archive.infolist()
+  if program:
+    root = root_of(archive)
+    ours = (f'{root}data.pkl', f'{root}data/')
+    entries = [entry for entry in entries if entry.filename.startswith(ours)]
   for entry in entries:
     if (
       entry.compress_type != zipfile.ZIP_STORED
       or entry.file_size != entry.compress_size
     ):
       raise UserError(
-        f'{path} is not as torch.save writes it: {entry.filename} is '
+        f'{path} is not as PyTorch writes it: {entry.filename} is '
         'compressed, and is not unpacked'
       )
   if sum(entry.file_size for entry in entries) > size:
@@ -62,6 +74,17 @@ def open_zip(path: str, file: IO[bytes], size: int) -> zipfile.ZipFile:
       'than the file'
     )
   return archive
+
+
+def root_of(archive: zipfile.ZipFile) -> str:
+  """The folder in a zip file of PyTorch's that all is in, with its slash."""
+  names = [name for name in archive.namelist() if name.endswith('/data.pkl')]
+  return min(names, key=len).removesuffix('data.pkl')
+
+
+def is_program(archive: zipfile.ZipFile) -> bool:
+  """Whether a zip file is what torch.jit.save wrote."""
+  return any(name.endswith('/constants.pkl') for name in archive.namelist())
 
 
 def damaged_entry(archive: zipfile.ZipFile) -> zipfile.ZipInfo | None:
@@ -106,11 +129,37 @@ def check_sizes(path: str, tensors: Tensors, size: int) -> None:
     taken = tensor.numel() * tensor.element_size()
     total += taken
     taken = max(taken, tensor.untyped_storage().nbytes())  # it may be a view
-    if taken > size or total > _MOST_SHARED * size:
-      raise UserError(
-        f'{path} is damaged, or made to fill the memory: tensor {name} would '
-        f'take {taken:,} bytes, and the file has {size:,}'
-      )
+    check_size(path, name, taken, total, size)
+
+
+def check_size(path: str, name: str, taken: int, total: int, size: int) -> None:
+  """Refuses a tensor that would take more memory than the file can fill.
+
+  Args:
+    path: for messages.
+    name: of the tensor.
+    taken: bytes that it needs.
+    total: bytes that it and those before it need.
+    size: of the file in bytes.
+
+  Raises:
+    UserError: names the tensor.
+  """
+  if taken > size or total > _MOST_SHARED * size:
+    raise UserError(
+      f'{path} is damaged, or made to fill the memory: tensor {name} would '
+      f'take {taken:,} bytes, and the file has {size:,}'
+    )
+
+
+def check_numbers(array: np.ndarray) -> None:
+  """Refuses numbers that are not finite, or do not fit float32 with room.
+
+  Raises:
+    UserError: the message goes on after the tensor's name.
+  """
+  if not (np.abs(array) < 1e30).all():
+    raise UserError('has values that are not finite, or beyond 1e30')
 
 
 def is_greedy(file: IO[bytes]) -> bool:

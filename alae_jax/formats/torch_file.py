@@ -71,12 +71,13 @@ _STAND_INS = [
 ]
 
 
-def read(path: str) -> Any:
+def read(path: str, wanted: str = 'checkpoint of the release') -> Any:
   """What `torch.save` wrote, in either of its formats, tensors on the CPU.
 
   Args:
     path: local or remote; the zip format of PyTorch 1.6 and later, or the one
       before it.
+    wanted: what the file should be, for messages.
 
   Raises:
     UserError: PyTorch is missing, or the file is, or it is truncated, damaged,
@@ -93,11 +94,11 @@ def read(path: str) -> Any:
       torch = import_torch()
       size = file.seek(0, os.SEEK_END)
       try:
-        return _read(torch, path, file, size, zipped)
+        return _read(torch, path, file, size, zipped, wanted)
       except UserError:
         raise
       except Exception as error:  # there is no end to what damaged bytes raise
-        complaint = _complaint(error, zipped)
+        complaint = _complaint(error, zipped, wanted)
         raise UserError(f'{path} {complaint}') from error
   except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
     raise UserError(f'{path}: {error.strerror}') from error
@@ -120,7 +121,7 @@ def _is_zipped(path: str, file: IO[bytes]) -> bool:
 
 
 def _read(
-  torch: Any, path: str, file: IO[bytes], size: int, zipped: bool
+  torch: Any, path: str, file: IO[bytes], size: int, zipped: bool, wanted: str
 ) -> Any:
   """Loads a file once it is known to be whole and to fit."""
   if zipped:
@@ -133,8 +134,8 @@ def _read(
     greedy = torch_checks.is_greedy(file)
   if greedy:
     raise UserError(
-      f'{path} asks for a bytearray, which no checkpoint of the release needs: '
-      'it may fill the memory, and is not loaded'
+      f'{path} asks for a bytearray, which no {wanted} needs: it may fill the '
+      'memory, and is not loaded'
     )
   torch_checks.check_sizes(path, _outline(torch, file), size)
   return _load(torch, file, 'cpu')
@@ -157,11 +158,19 @@ def _refuse_damage(
 
 
 def _outline(torch: Any, file: IO[bytes]) -> Iterator[tuple[str, Any]]:
-  """(network/tensor, tensor without its numbers) of a release checkpoint."""
+  """(name, tensor without its numbers) of what is read of a file.
+
+  Those of the networks of a release checkpoint are network/tensor. Other files
+  are a state dict, or hold some.
+  """
   with torch.serialization.skip_data():
     content = _load(torch, file, 'meta')
   networks = content.get('models') if isinstance(content, dict) else None
-  for network, state in _items(networks):
+  for network, state in _items(
+    networks if isinstance(networks, dict) else content
+  ):
+    if isinstance(state, torch.Tensor):
+      yield network, state
     for name, value in _items(state):
       if isinstance(value, torch.Tensor):
         yield f'{network}/{name}', value
@@ -212,8 +221,7 @@ def to_numpy(tensor: Any) -> np.ndarray:
     )
   wide = torch.float64 if tensor.dtype == torch.float64 else torch.float32
   array = tensor.detach().to(wide).numpy()
-  if not (np.abs(array) < 1e30).all():
-    raise UserError('has values that are not finite, or beyond 1e30')
+  torch_checks.check_numbers(array)
   return array
 
 
@@ -234,7 +242,7 @@ def import_torch() -> Any:
   return torch
 
 
-def _complaint(error: Exception, zipped: bool) -> str:
+def _complaint(error: Exception, zipped: bool, wanted: str) -> str:
   """What is wrong with a file, said after its name.
 
   PyTorch's own message runs over many lines and says how to load the file
@@ -243,8 +251,8 @@ def _complaint(error: Exception, zipped: bool) -> str:
   unknown = re.search(r'GLOBAL (\S+) (?:was|whose)', str(error))
   if unknown:
     return (
-      f'asks for {unknown[1]}, which no checkpoint of the release '
-      'needs: it may run code, and is not loaded'
+      f'asks for {unknown[1]}, which no {wanted} needs: it may run code, and '
+      'is not loaded'
     )
   truncated = '' if zipped else 'truncated, '
   return f'is {truncated}damaged, or holds more than tensors and plain values'
