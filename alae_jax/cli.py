@@ -57,6 +57,11 @@ VERBS = {
     'alae evaluate runs/digits --metrics probe',
     'evaluate',
   ),
+  'weights': Verb(
+    'fetch the published networks that metrics need, and say which they are',
+    'alae weights inception --source pt_inception-2015-12-05-6726825d.pth',
+    'weights',
+  ),
   'generate': Verb(
     'make images from seeds',
     'alae generate runs/digits --seeds 0-15 --truncation 0.7 --out images',

@@ -36,6 +36,7 @@ SINGLE_FILES = {
   'directions --labels': 'directions mlp --method labels --labels {} --out out',
   'import CHECKPOINT': 'import {} --workdir out',
   'train --config': 'train --config {} --workdir out',
+  'weights --source': 'weights inception --source {}',
 }
 FOLDERS_TO_READ = {'prepare --source': 'prepare x --source {} --data_dir out'}
 FOLDERS_TO_WRITE = {
