@@ -6,7 +6,7 @@ user's) is no record, is read by nobody and stays there.
 
 import io
 import json
-import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +17,12 @@ from alae_jax import storage
 
 def read(path: epath.Path) -> list[dict[str, Any]]:
   """The records of a file, all with images_seen; [] where it is not there."""
-  return [record for _, record in _lines(path) if record is not None]
+  return list(each(path))
+
+
+def each(path: epath.Path) -> Iterator[dict[str, Any]]:
+  """The same one by one: those of a long run are more than memory holds."""
+  return (record for _, record in _lines(path) if record is not None)
 
 
 def strange_lines(path: epath.Path) -> list[int]:
@@ -52,9 +57,21 @@ def seconds_trained(path: epath.Path, images_seen: int) -> float:
       record['seconds']
       for record in read(path)
       if record['images_seen'] <= images_seen
-      and _is_number(record.get('seconds'))
+      and is_number(record.get('seconds'))
     ),
     default=0.0,
+  )
+
+
+def is_number(value: Any) -> bool:
+  """Whether it is one, and finite as a float.
+
+  JSON knows NaN here, and whole numbers of any length; true would be 1.
+  """
+  return (
+    isinstance(value, int | float)
+    and not isinstance(value, bool)
+    and abs(value) <= sys.float_info.max
   )
 
 
@@ -79,15 +96,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     record = json.loads(line)
   except (ValueError, RecursionError):
     return None
-  if isinstance(record, dict) and _is_number(record.get('images_seen')):
+  if isinstance(record, dict) and is_number(record.get('images_seen')):
     return record
   return None
-
-
-def _is_number(value: Any) -> bool:
-  """Whether it is finite; JSON knows NaN here, and true would be 1."""
-  return (
-    isinstance(value, int | float)
-    and not isinstance(value, bool)
-    and math.isfinite(value)
-  )

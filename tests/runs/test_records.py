@@ -21,6 +21,7 @@ STRANGE = [
   b'{"images_seen": "16"}\n',
   b'{"images_seen": NaN}\n',
   b'{"images_seen": 1e999}\n',
+  b'{"images_seen": 1' + b'0' * 400 + b'}\n',
   b'{"images_seen": true}\n',
   b'{"images_seen": null}\n',
   b'[' * 100_000 + b'\n',
