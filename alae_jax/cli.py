@@ -62,6 +62,11 @@ VERBS = {
     'alae weights inception --source pt_inception-2015-12-05-6726825d.pth',
     'weights',
   ),
+  'plot': Verb(
+    'draw the curves of runs: losses, speed and metrics over images seen',
+    'alae plot runs/digits --out digits.png',
+    'plot',
+  ),
   'generate': Verb(
     'make images from seeds',
     'alae generate runs/digits --seeds 0-15 --truncation 0.7 --out images',

@@ -19,6 +19,7 @@ HEAVY = (
   'tensorboard',
   'grain',
   'cv2',
+  'matplotlib',
 )
 
 SCRIPT = """
@@ -66,6 +67,8 @@ def test_help_on_a_verb_imports_nothing_heavy(verb):
     ['generate', 'run'],
     ['generate', 'run', '--seeds', 'x', '--out', 'y'],
     ['evaluate'],
+    ['plot', 'nowhere', '--out', 'curves.png'],
+    ['plot', 'nowhere', '--out', 'curves.pdf'],
     ['mix', 'run', '--layers', 'thin', '--sources', '1'],
     ['traverse', 'run', '1', '--range', '1', '--direction', 'x', '--out', 'y'],
     ['prepare'],

@@ -22,6 +22,7 @@ RUNS = {
   'traverse': 'traverse {} 1 --direction ones.npy --out out',
   'directions': 'directions {} --method pca --out out',
   'export': 'export {} --format release --out out',
+  'plot': 'plot {} --out out.png',
 }
 IMAGES = {
   'reconstruct IMAGE': 'reconstruct mlp {} --out out',
@@ -53,6 +54,7 @@ FOLDERS_TO_WRITE = {
   ),
   'prepare --data_dir': 'prepare x --source photos --data_dir {}',
 }
+FILES_TO_WRITE = {'plot --out': 'plot mlp --out {}'}
 
 
 def rows():
@@ -63,6 +65,7 @@ def rows():
     (SINGLE_FILES, NO_PATHS | MISSING | SPECIAL | FILES | FOLDERS),
     (FOLDERS_TO_READ, NO_PATHS | MISSING | SPECIAL | FILES | FOLDERS),
     (FOLDERS_TO_WRITE, NO_PATHS | SPECIAL | FILES | {'loop': ''}),
+    (FILES_TO_WRITE, NO_PATHS | SPECIAL | FILES | FOLDERS | {'loop': ''}),
   ]
   for commands, paths in kinds:
     for argument, command in commands.items():
