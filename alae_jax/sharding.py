@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from alae_jax.errors import UserError
@@ -45,6 +46,18 @@ def localize(tree: Tree, mesh: Mesh) -> Tree:
     return jax.device_put(leaf, replicated(mesh))
 
   return jax.tree.map(local, tree)
+
+
+def gather(array: np.ndarray) -> np.ndarray:
+  """An array of every process, all of one shape: [processes, ...].
+
+  To the last bit, in float64 too, which jax itself would shorten.
+  """
+  if jax.process_count() == 1:
+    return array[None]
+  octets = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
+  found = np.asarray(multihost_utils.process_allgather(octets))
+  return np.frombuffer(found.tobytes(), array.dtype).reshape(-1, *array.shape)
 
 
 def join_processes(address: str) -> None:

@@ -7,6 +7,7 @@ them.
 
 import abc
 import concurrent.futures
+import hashlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -44,6 +45,11 @@ class Dataset(abc.ABC):
   def image_bytes(self) -> int:
     """The size of one image in memory."""
     return self.resolution**2 * self.channels
+
+  @property
+  @abc.abstractmethod
+  def fingerprint(self) -> str:
+    """A short text that changes with the images or their order."""
 
   @abc.abstractmethod
   def __len__(self) -> int:
@@ -83,6 +89,12 @@ class ArrayDataset(Dataset):
     if label is not None:
       self._arrays['label'] = label
 
+  @property
+  def fingerprint(self) -> str:
+    """Of the pixels."""
+    image = self._arrays['image']
+    return digest(str(image.shape).encode(), np.ascontiguousarray(image))
+
   def __len__(self) -> int:
     return len(self._arrays['image'])
 
@@ -100,12 +112,30 @@ class Subset(Dataset):
     self.resolution, self.channels = whole.resolution, whole.channels
     self._whole, self._rows = whole, np.asarray(rows)
 
+  @property
+  def fingerprint(self) -> str:
+    """Of the other and of what is taken of it."""
+    rows = np.ascontiguousarray(self._rows, np.int64)
+    return digest(self._whole.fingerprint.encode(), rows)
+
   def __len__(self) -> int:
     return len(self._rows)
 
   def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
     """Gathers the examples at the indices."""
     return self._whole.batch(self._rows[indices])
+
+
+def digest(*parts: Any) -> str:
+  """A short text that tells one content from another.
+
+  Args:
+    *parts: bytes, or arrays that lie in one piece.
+  """
+  sha256 = hashlib.sha256()
+  for part in parts:
+    sha256.update(part)
+  return sha256.hexdigest()[:16]
 
 
 def in_memory(dataset: Dataset, limit_bytes: int = 1 << 30) -> Dataset:

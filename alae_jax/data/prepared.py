@@ -11,7 +11,7 @@ from etils import epath
 
 from alae_jax import storage
 from alae_jax.data import checksums, remote, tfds_folders
-from alae_jax.data.dataset import Dataset
+from alae_jax.data.dataset import Dataset, digest
 from alae_jax.data.sources import tfds_source
 from alae_jax.errors import UserError, printable, reason
 
@@ -37,6 +37,7 @@ class PreparedDataset(Dataset):
         f'needed: {pyramid_of(self._directory)}'
       )
     self.name = info.name
+    self._made_of = (info.metadata or {}).get('fingerprint', '')
     self.resolution, _, self.channels = shape
     self.num_classes = (
       info.features[self._label].num_classes if self._label else None
@@ -45,6 +46,13 @@ class PreparedDataset(Dataset):
       self.class_names = info.features[self._label].names
     self._examples: Any = None
     self._opening = threading.Lock()  # many threads read
+
+  @property
+  def fingerprint(self) -> str:
+    """Of what the dataset was made of; of its description, for TFDS's own."""
+    made_of = self._made_of or (self._directory / tfds_folders.INFO).read_text()
+    which = f'{self._split.name} {self.resolution} {self.channels}'
+    return digest(made_of.encode(), which.encode())
 
   def __len__(self) -> int:
     return self._split.num_examples

@@ -40,6 +40,8 @@ class Model:
     images_seen: of the checkpoint, where it comes from one.
     weights: 'ema' or 'live', likewise.
     pure: the networks as pure functions of parameters, for jit, grad and vmap.
+    networks: that the parameters are of.
+    mesh: the devices that share each piece.
   """
 
   def __init__(
@@ -54,20 +56,20 @@ class Model:
     images_seen: int | None = None,
     weights: str | None = None,
   ):
-    self._mesh = mesh or sharding.local_mesh()
+    self.mesh = mesh or sharding.local_mesh()
     self.config = config
-    self.params = sharding.localize(params, self._mesh)
-    self.mean_w = sharding.localize(mean_w, self._mesh)
+    self.params = sharding.localize(params, self.mesh)
+    self.mean_w = sharding.localize(mean_w, self.mesh)
     self.level = networks.levels - 1 if level is None else level
     self.blend = blend
     self.images_seen = images_seen
     self.weights = weights
     self.pure = pure.pure_functions(networks, self.level, blend)
-    self._networks = networks
+    self.networks = networks
 
   def __repr__(self) -> str:
     side, colours = self.resolution, 'grey' if self.channels == 1 else 'RGB'
-    level = f'level {self.level + 1} of {self._networks.levels}'
+    level = f'level {self.level + 1} of {self.networks.levels}'
     grown = self.active_layers == self.layers and self.blend == 1
     size = sum(leaf.size for leaf in jax.tree.leaves(self.params))
     facts = [
@@ -85,42 +87,42 @@ class Model:
   @property
   def resolution(self) -> int:
     """Side of the images."""
-    return self._networks.resolutions[self.level]
+    return self.networks.resolutions[self.level]
 
   @property
   def channels(self) -> int:
     """1 for grey, 3 for RGB."""
-    return self._networks.channels
+    return self.networks.channels
 
   @property
   def w_dim(self) -> int:
     """Size of w."""
-    return self._networks.w_dim
+    return self.networks.w_dim
 
   @property
   def z_dim(self) -> int:
     """Size of z."""
-    return self._networks.z_dim
+    return self.networks.z_dim
 
   @property
   def layers(self) -> int:
     """How many layers of G take a w of their own."""
-    return self._networks.layers
+    return self.networks.layers
 
   @property
   def active_layers(self) -> int:
     """How many of them are at work at this level: fewer while growing."""
-    return self._networks.layers_at(self.level)
+    return self.networks.layers_at(self.level)
 
   @property
   def devices(self) -> int:
     """How many devices a batch is spread over."""
-    return self._mesh.size
+    return self.mesh.size
 
   @property
   def feature_names(self) -> tuple[str, ...]:
     """What `features` can show of E: 'hidden' for an MLP."""
-    return self._networks.feature_names
+    return self.networks.feature_names
 
   def map(self, z: ArrayLike) -> np.ndarray:
     """F: z [N, z_dim] -> w [N, w_dim]."""
@@ -254,7 +256,7 @@ class Model:
 
   def style_weights(self, first: int, end: int) -> np.ndarray:
     """How layers first to end - 1 of G take w in: [w_dim, outputs]."""
-    return np.asarray(self._networks.style_weights(self.params, first, end))
+    return np.asarray(self.networks.style_weights(self.params, first, end))
 
   def _checked_images(self, images) -> np.ndarray:
     """uint8, or float32 in about [-1, 1]; a ValueError says what is off."""
@@ -274,12 +276,13 @@ class Model:
       at_once: rows for each device in one call; None for images.
     """
     call = functools.partial(
-      function, self._networks, self.level, self.params, self.blend
+      function, self.networks, self.level, self.params, self.blend
     )
-    return in_pieces(call, batched, self._mesh, at_once or self._images_at_once)
+    return in_pieces(call, batched, self.mesh, at_once or self.images_at_once)
 
   @property
-  def _images_at_once(self) -> int:
+  def images_at_once(self) -> int:
+    """How many images each device is given in one call."""
     return max(1, min(_IMAGES_AT_ONCE, _PIXELS_AT_ONCE // self.resolution**2))
 
 

@@ -1,5 +1,6 @@
 """The user's own images, as a model takes them."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,7 +8,7 @@ from etils import epath
 
 from alae_jax import progress, storage
 from alae_jax.data import decoding, images
-from alae_jax.data.dataset import Dataset
+from alae_jax.data.dataset import Dataset, digest
 from alae_jax.data.sources import folders
 from alae_jax.errors import UserError
 from alae_jax.inference.model import Model
@@ -65,6 +66,12 @@ class Pictures(Dataset):
     self.name = 'pictures'
     self.resolution, self.channels = model.resolution, model.channels
     self._files, self._model = list(files), model
+
+  @property
+  def fingerprint(self) -> str:
+    """Of the files' names and contents."""
+    parts = [os.fspath(path).encode() for path in self._files]
+    return digest(*parts, *(path.read_bytes() for path in self._files))
 
   def __len__(self) -> int:
     return len(self._files)

@@ -13,6 +13,11 @@ def to_float(images: jax.Array) -> jax.Array:
   return images
 
 
+def to_bytes(images: jax.Array) -> jax.Array:
+  """`to_uint8` on the devices: uint8, rounded and clipped."""
+  return jnp.clip(jnp.rint((images + 1) * 127.5), 0, 255).astype(jnp.uint8)
+
+
 def to_uint8(images: ArrayLike) -> np.ndarray:
   """Float [-1, 1] -> uint8 [0, 255], rounded and clipped."""
   images = np.asarray(images, np.float32)
