@@ -16,6 +16,8 @@ from alae_jax.data.dataset import Dataset
 from alae_jax.errors import UserError
 from alae_jax.inference.embedding import embed
 from alae_jax.inference.model import Model
+from alae_jax.metrics.base import Metric, Result, Settings, Subject
+from alae_jax.metrics.crew import Stopped
 
 
 def probe(model: Model, train: Dataset, test: Dataset) -> dict[str, float]:
@@ -50,6 +52,35 @@ def probe(model: Model, train: Dataset, test: Dataset) -> dict[str, float]:
     'probe/train_images': len(train),
     'probe/test_images': len(test),
   }
+
+
+class Probe(Metric):
+  """The MNIST table's: classes told apart by codes."""
+
+  name = 'probe'
+
+  def check(
+    self, train: Dataset, test: Dataset | None, settings: Settings
+  ) -> None:
+    """See Metric."""
+    check_labels(train)
+    if test is None:
+      raise UserError(
+        f"the probe needs test images, and dataset '{train.name}' has none"
+      )
+
+  def numbers(self, settings: Settings) -> tuple[str, ...]:
+    """See Metric."""
+    return ('probe/',)
+
+  def compute(self, subject: Subject) -> Result:
+    """See Metric; every process computes all of it."""
+    assert subject.test is not None
+    if subject.crew.stops():
+      raise Stopped
+    numbers = probe(subject.model, subject.train, subject.test)
+    sizes = {'images': len(subject.test), 'real_images': len(subject.train)}
+    return Result(self.name, numbers, {**sizes, 'split': 'test'})
 
 
 def check_labels(dataset: Dataset) -> None:

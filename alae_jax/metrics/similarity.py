@@ -8,8 +8,24 @@ _SIGMA = 1.5
 _RADIUS = 5  # an 11x11 window
 
 
+def mean_squared_error(
+  originals: np.ndarray, results: np.ndarray
+) -> np.ndarray:
+  """Of each image, its pixels taken as [0, 1].
+
+  Args:
+    originals: uint8 [N, H, W, C].
+    results: the same shape.
+
+  Returns:
+    [N], float64, in [0, 1].
+  """
+  error = originals.astype(np.float64) - results
+  return np.square(error / _PEAK).mean((1, 2, 3))
+
+
 def psnr(originals: np.ndarray, results: np.ndarray) -> np.ndarray:
-  """10 log10(255^2 / mean squared error) of each image, in dB.
+  """-10 log10(mean squared error) of each image, in dB.
 
   Args:
     originals: uint8 [N, H, W, C].
@@ -18,9 +34,8 @@ def psnr(originals: np.ndarray, results: np.ndarray) -> np.ndarray:
   Returns:
     [N], float64; infinite where nothing differs.
   """
-  error = np.square(originals.astype(np.float64) - results).mean((1, 2, 3))
   with np.errstate(divide='ignore'):
-    return 10 * np.log10(_PEAK**2 / error)
+    return -10 * np.log10(mean_squared_error(originals, results))
 
 
 def ssim(originals: np.ndarray, results: np.ndarray) -> np.ndarray:

@@ -25,6 +25,25 @@ def resize_tf1(images: jax.Array, side: int) -> jax.Array:
   )
 
 
+def resize_half_pixel(images: jax.Array, side: int) -> jax.Array:
+  """PyTorch's bilinear resize, which nothing is averaged in when it shrinks.
+
+  Output pixel i lies at (i + 1/2) · old / new - 1/2 of the input
+  (`interpolate` with align_corners=False, antialias=False).
+
+  Args:
+    images: float [N, H, W, C].
+    side: of the result.
+
+  Returns:
+    float [N, side, side, C].
+  """
+  shape = (images.shape[0], side, side, images.shape[3])
+  return jax.image.resize(
+    images, shape, 'bilinear', antialias=False, precision='highest'
+  )
+
+
 def _matrix(old: int, new: int) -> np.ndarray:
   """The weights of the old pixels in each new one, float32 [new, old]."""
   # In float32, as TensorFlow computes them.
