@@ -16,10 +16,10 @@ import pytest
 
 from alae_jax import cli, errors
 from alae_jax.inference import embedding
-from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder, stored_config
 from alae_jax.training import loop
+from tests.support.measured import make_metric
 from tests.support.runs import assert_identical, final_state, make_tiny_config
 from tests.support.steps import assert_trees_close, distance
 
@@ -52,7 +52,7 @@ def test_help_has_an_example(verb, capsys):
 def test_evaluate_prints_and_records(trained, capsys):
   assert alae('evaluate', trained, '--metrics', 'probe') == 0
   out = capsys.readouterr().out
-  assert '96 images, ema weights' in out
+  assert '96 images, ema' in out
   assert 'probe/svm_hidden' in out
   record = json.loads((trained / 'metrics.jsonl').read_text().splitlines()[-1])
   assert (record['images_seen'], record['step']) == (96, 6)
@@ -63,7 +63,7 @@ def test_evaluate_prints_and_records(trained, capsys):
 @pytest.fixture
 def no_metric(monkeypatch):
   """In place of the probe a number that costs nothing."""
-  monkeypatch.setitem(evaluate_lib.METRICS, 'probe', lambda *_: {'number': 1})
+  make_metric(monkeypatch, 'probe', lambda _: {'number': 1})
 
 
 def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
@@ -85,6 +85,10 @@ def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
       'images_seen': 96,
       'step': 6,
       'seconds': seconds,
+      'metric': 'probe',
+      'protocol': 'stylegan',
+      'seed': 0,
+      'images': 0,
       'weights': 'ema',
       'number': 1,
     }
@@ -94,9 +98,11 @@ def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
 def test_an_evaluation_of_nothing_records_nothing(trained, capsys, metrics):
   before = (trained / 'metrics.jsonl').read_text()
   assert alae('evaluate', trained, '--metrics', metrics) == 2
-  assert capsys.readouterr().err == (
-    f'alae: --metrics {metrics!r} names no metric: there is probe\n'
+  said = capsys.readouterr().err
+  assert said.startswith(
+    f'alae: --metrics {metrics!r} names no metric: there is fid50k, '
   )
+  assert said.count('\n') == 1
   assert (trained / 'metrics.jsonl').read_text() == before
 
 

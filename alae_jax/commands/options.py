@@ -65,9 +65,10 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
   """--checkpoint."""
   parser.add_argument(
     '--checkpoint',
-    type=images_seen,
-    metavar='IMAGES_SEEN',
-    help='a folder in checkpoints/, by its number (default: the newest)',
+    type=checkpoint,
+    metavar='best|IMAGES_SEEN',
+    help='a folder in checkpoints/, by its number, or the one that '
+    'evaluation.keep_best has kept (default: the newest)',
   )
 
 
@@ -148,6 +149,11 @@ def path(text: str) -> str:
 def point(text: str) -> str:
   """Seeds or a path, as they are; see `points.parse_points`."""
   return text if re.fullmatch(r'[\d,-]+', text) else path(text)
+
+
+def seed(text: str) -> int:
+  """A single seed."""
+  return _whole(text, 0, _LAST_SEED)
 
 
 def seeds(text: str) -> list[int]:
@@ -249,9 +255,9 @@ def layer(text: str) -> int:
   return _whole(text, 0, 1000)
 
 
-def images_seen(text: str) -> int:
-  """A whole number of 0 or more, by which a checkpoint is named."""
-  return _whole(text, 0, 10**15)
+def checkpoint(text: str) -> int | str:
+  """'best', or a whole number of 0 or more, by which a checkpoint is named."""
+  return text if text == 'best' else _whole(text, 0, 10**15)
 
 
 def several(text: str) -> int:

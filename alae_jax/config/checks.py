@@ -45,7 +45,31 @@ def validate(
   _validate_growth(config)
   for field in config.log:
     _check_range(config, f'log.{field}', 1, _NEVER)
+  _validate_evaluation(config)
   _validate_batches(config, devices, continues)
+
+
+def _validate_evaluation(config: ConfigDict) -> None:
+  evaluation = config.evaluation
+  _check_range(config, 'evaluation.every_images', 0, _NEVER)
+  _check(
+    config,
+    'evaluation.every_images',
+    bool(evaluation.every_images) or not evaluation.metrics,
+    'above 0 with evaluation.metrics',
+  )
+  _check(
+    config,
+    'evaluation.metrics',
+    bool(evaluation.metrics) or not evaluation.every_images,
+    'one name or more with evaluation.every_images, such as (fid5k,)',
+  )
+  _check(
+    config,
+    'evaluation.keep_best',
+    bool(evaluation.metrics) or not evaluation.keep_best,
+    "'' without evaluation.metrics",
+  )
 
 
 def _validate_model(config: ConfigDict) -> None:

@@ -66,6 +66,12 @@ def default() -> ConfigDict:
   config.evaluation = ConfigDict()
   config.evaluation.use_ema = True  # else the live networks
   config.evaluation.at_end = ()  # metrics when training is over
+  config.evaluation.every_images = 0  # metrics while it trains; 0: never
+  config.evaluation.metrics = ()  # which, such as (fid5k,lpips_rec)
+  config.evaluation.protocol = 'stylegan'  # or pytorch-fid, alae-release
+  config.evaluation.features = 'inception'  # or random, pixels, probe:RUN
+  # A number of theirs, such as fid5k: its best checkpoint is kept for good.
+  config.evaluation.keep_best = ''
 
   config.history = ConfigDict()
   # What `--change` changed, in order: {images_seen, field, was, now} each.

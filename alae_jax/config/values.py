@@ -21,6 +21,7 @@ ELEMENTS: dict[str, type] = {
   'growth.batch_sizes': int,
   'growth.learning_rates': float,
   'evaluation.at_end': str,
+  'evaluation.metrics': str,
   'history.changes': dict,
 }
 _WORDS_OF_TRUTH = {

@@ -10,6 +10,8 @@ from alae_jax import sharding
 from alae_jax.errors import UserError
 from alae_jax.inference.model import Model
 from alae_jax.models.networks import Networks, build_networks
+from alae_jax.runs import best as best_lib
+from alae_jax.runs import records
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import (
   Checkpoints,
@@ -18,6 +20,8 @@ from alae_jax.runs.checkpoint import (
 )
 from alae_jax.runs.folder import RunFolder, open_folder
 from alae_jax.runs.schedule import build_schedule, segment_at, steps_at
+
+BEST = 'best'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +60,13 @@ class StoredState:
 
 
 def load(
-  path: str, checkpoint: int | None = None, weights: str | None = None
+  path: str, checkpoint: int | str | None = None, weights: str | None = None
 ) -> Model:
   """The model of a run folder.
 
   Args:
     path: of the folder, local or remote.
-    checkpoint: images seen; None for the newest.
+    checkpoint: images seen, 'best', or None for the newest.
     weights: 'ema', 'live', or None for what config.evaluation.use_ema says.
 
   Raises:
@@ -72,7 +76,7 @@ def load(
 
 
 def load_run(
-  path: str, checkpoint: int | None = None, weights: str | None = None
+  path: str, checkpoint: int | str | None = None, weights: str | None = None
 ) -> LoadedRun:
   """Like `load`, with the checkpoint's place in the run."""
   if weights not in (None, 'ema', 'live'):
@@ -126,12 +130,12 @@ def default_weights(config: ConfigDict) -> str:
   return 'ema' if config.evaluation.use_ema else 'live'
 
 
-def load_state(path: str, checkpoint: int | None = None) -> StoredState:
+def load_state(path: str, checkpoint: int | str | None = None) -> StoredState:
   """A checkpoint of a run folder, both networks, on this process's devices.
 
   Args:
     path: of the folder.
-    checkpoint: images seen; None for the newest.
+    checkpoint: images seen, 'best', or None for the newest.
 
   Raises:
     UserError: the folder holds no model, or not that one.
@@ -149,7 +153,7 @@ def _open(path: str) -> tuple[RunFolder, ConfigDict]:
 def _restore(
   folder: RunFolder,
   config: ConfigDict,
-  checkpoint: int | None,
+  checkpoint: int | str | None,
   weights: str | None = None,
 ) -> StoredState:
   """Reads what is needed: the weights asked for, or both, and mean_w."""
@@ -176,9 +180,9 @@ def _restore(
 
 
 def choose_checkpoint(
-  folder: RunFolder, there: list[int], checkpoint: int | None
+  folder: RunFolder, there: list[int], checkpoint: int | str | None
 ) -> int:
-  """The checkpoint asked for, or the newest.
+  """The checkpoint asked for, by images seen or as 'best', or the newest.
 
   Raises:
     UserError: there is none, or another; says which there are.
@@ -187,6 +191,8 @@ def choose_checkpoint(
     raise UserError(f'{folder.path} has no checkpoint yet: train it first')
   if checkpoint is None:
     return there[-1]
+  if checkpoint == BEST:
+    return _best(folder, there)
   number = isinstance(checkpoint, int) and not isinstance(checkpoint, bool)
   if not number or checkpoint not in there:
     raise UserError(
@@ -194,3 +200,21 @@ def choose_checkpoint(
       f'{list_some(there)} images seen'
     )
   return checkpoint
+
+
+def _best(folder: RunFolder, there: list[int]) -> int:
+  """The checkpoint that a run has kept for its number."""
+  number = config_lib.load(folder.config).evaluation.keep_best
+  if not number:
+    raise UserError(
+      f'checkpoint best: {folder.path} keeps none: train it with '
+      'config.evaluation.keep_best, or name one by its images seen: it has '
+      f'those after {list_some(there)}'
+    )
+  found = best_lib.find(records.read(folder.metrics), number, there)
+  if found is None:
+    raise UserError(
+      f'checkpoint best: {folder.metrics} has no {number} of a checkpoint that '
+      'is there'
+    )
+  return found.images_seen

@@ -2,8 +2,8 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
@@ -21,6 +21,18 @@ T = TypeVar('T')
 _ITEM = 'default'  # where in a checkpoint's folder Orbax puts the state
 _FIELDS = [field.name for field in dataclasses.fields(TrainState)]
 _MOST_TOLD = 8
+
+
+class _Kept:
+  """Orbax's policy of keeping one checkpoint, whichever it is just now."""
+
+  images_seen: int | None = None
+
+  def should_preserve(
+    self, checkpoints: Sequence[Any], *, context: Any
+  ) -> Sequence[bool]:
+    """Whether each of some checkpoints stays."""
+    return [info.step == self.images_seen for info in checkpoints]
 
 
 class DamagedCheckpoint(UserError):
@@ -58,7 +70,8 @@ class Checkpoints:
       keep_images: also keep one every so many images for good.
       read_only: whether to refuse to save.
     """
-    policies = [checkpoint_managers.LatestN(keep_last)]
+    self._kept = _Kept()
+    policies: list[Any] = [checkpoint_managers.LatestN(keep_last), self._kept]
     if keep_images:
       policies.append(checkpoint_managers.EveryNStepsClosest(keep_images))
     self._policy = checkpoint_managers.AnyPreservationPolicy(policies)
@@ -172,6 +185,10 @@ class Checkpoints:
         ) from error
       raise DamagedCheckpoint(folder, _brief(error)) from error
     return dataclasses.replace(abstract_state, **read)
+
+  def keep(self, images_seen: int | None) -> None:
+    """Has one checkpoint kept until another one is named."""
+    self._kept.images_seen = images_seen
 
   def set_aside(self, images_seen: int) -> epath.Path:
     """Renames what is damaged, so that its number can be saved again.

@@ -44,6 +44,16 @@ class Segment:
     t = min((images_seen - self.began) / self.fade_images, 1.0)
     return (1 - math.cos(math.pi * t)) / 2
 
+  def passes(self, every: int, images_seen: int) -> bool:
+    """Whether the step that has just been taken is one to look at.
+
+    Args:
+      every: so many images; the segment's last step is always one.
+      images_seen: after the step.
+    """
+    before = images_seen - self.batch_size
+    return before // every != images_seen // every or images_seen == self.end
+
 
 def build_schedule(config: ml_collections.ConfigDict) -> tuple[Segment, ...]:
   """The segments of a validated config, in order, without gaps.

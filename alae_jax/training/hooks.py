@@ -11,6 +11,7 @@ from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.ownership import LostFolder, Owner
 from alae_jax.runs.schedule import Segment
 from alae_jax.runs.state import TrainState
+from alae_jax.training.evaluation import Evaluations
 from alae_jax.training.snapshots import Snapshots
 from alae_jax.training.telemetry import Telemetry
 
@@ -30,6 +31,7 @@ class Watch:
     checkpoints: Checkpoints,
     snapshots: Snapshots,
     telemetry: Telemetry,
+    evaluations: Evaluations,
     owner: Owner | None,
   ):
     self._config = config
@@ -38,6 +40,7 @@ class Watch:
     self._checkpoints = checkpoints
     self._snapshots = snapshots
     self._telemetry = telemetry
+    self._evaluations = evaluations
     self._owner = owner
     self._pending: list[tuple[int, dict[str, jax.Array]]] = []
 
@@ -47,7 +50,7 @@ class Watch:
     metrics: dict[str, jax.Array],
     images_seen: int,
     stop: bool,
-  ) -> None:
+  ) -> bool:
     """Does what is due after a step.
 
     Args:
@@ -55,6 +58,9 @@ class Watch:
       metrics: of the step.
       images_seen: after the step.
       stop: whether it is the last step before the process leaves.
+
+    Returns:
+      Whether the process is to leave: `stop`, or someone said so since.
 
     Raises:
       FloatingPointError: a number is not finite; nothing is saved.
@@ -72,8 +78,13 @@ class Watch:
       self._write_metrics(images_seen)
     if self._due(log.pictures_images, images_seen):
       self.draw(state, images_seen)
-    if self._due(log.checkpoint_images, images_seen) or stop:
+    evaluated = self._evaluations.due(self._segment, images_seen)
+    if self._due(log.checkpoint_images, images_seen) or evaluated or stop:
       self.save(state, images_seen)
+    if evaluated and not stop:
+      self._check_owner()
+      return not self._evaluations.during(state, images_seen)
+    return stop
 
   def draw(self, state: TrainState, images_seen: int) -> None:
     """Writes pictures of the networks that evaluation uses."""
@@ -123,11 +134,7 @@ class Watch:
     )
 
   def _due(self, every: int, images_seen: int) -> bool:
-    before = images_seen - self._segment.batch_size
-    return (
-      before // every != images_seen // every
-      or images_seen == self._segment.end
-    )
+    return self._segment.passes(every, images_seen)
 
   def _write_metrics(self, images_seen: int) -> None:
     """The mean of every scalar since the last time."""

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -20,16 +20,14 @@ from alae_jax import sharding, storage
 from alae_jax.data.dataset import ArrayDataset, Dataset, in_memory
 from alae_jax.data.pipeline import Batch, train_batches
 from alae_jax.errors import Failure, Interrupted, reason
-from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.methods.alae import build_alae
-from alae_jax.metrics import evaluate as evaluate_lib
-from alae_jax.runs import records
 from alae_jax.runs.folder import RunFolder, stored_config
 from alae_jax.runs.optimizer import init_optimizer
 from alae_jax.runs.schedule import Segment
 from alae_jax.runs.state import TrainState
 from alae_jax.training import step as step_lib
 from alae_jax.training.advice import advise
+from alae_jax.training.evaluation import Evaluations
 from alae_jax.training.hooks import Watch
 from alae_jax.training.opening import (
   Run,
@@ -83,10 +81,11 @@ def train(
         introduce(run, state, images_seen, continues, telemetry)
         announce = functools.partial(announce_signal, telemetry)
         with Preemption(announce) as preemption:
+          evaluations = Evaluations(run, telemetry, preemption.reached)
           state, images_seen = train_segments(
-            run, state, images_seen, telemetry, preemption
+            run, state, images_seen, telemetry, preemption, evaluations
           )
-        conclude(run, state, images_seen, telemetry, preemption)
+          conclude(run, state, images_seen, telemetry, preemption, evaluations)
 
 
 @contextlib.contextmanager
@@ -154,12 +153,15 @@ def train_segments(
   images_seen: int,
   telemetry: Telemetry,
   preemption: Preemption,
+  evaluations: Evaluations,
 ) -> tuple[TrainState, int]:
   """Trains every level that is left, or until a preemption."""
+  if not evaluations.catch_up(state, images_seen):
+    return state, images_seen
   for segment in run.schedule:
     if images_seen < segment.end and not preemption.signal_name:
       state, images_seen = train_segment(
-        run, segment, state, images_seen, telemetry, preemption
+        run, segment, state, images_seen, telemetry, preemption, evaluations
       )
   run.checkpoints.wait()
   return state, images_seen
@@ -172,6 +174,7 @@ def train_segment(
   images_seen: int,
   telemetry: Telemetry,
   preemption: Preemption,
+  evaluations: Evaluations,
 ) -> tuple[TrainState, int]:
   """Trains one segment from images_seen to its end, or to a preemption."""
   run = run_at(run, segment)
@@ -184,6 +187,7 @@ def train_segment(
     run.checkpoints,
     snapshots,
     telemetry,
+    evaluations,
     run.owner,
   )
   if images_seen == segment.began:
@@ -206,7 +210,7 @@ def train_segment(
         state, metrics = step(state, batch, blend)
       images_seen += segment.batch_size
       stop = preemption.reached()
-      watch.after_step(state, metrics, images_seen, stop)
+      stop = watch.after_step(state, metrics, images_seen, stop)
       if stop or images_seen >= segment.end:
         return state, images_seen
       with telemetry.waiting(can_be_faster):
@@ -289,6 +293,7 @@ def conclude(
   images_seen: int,
   telemetry: Telemetry,
   preemption: Preemption,
+  evaluations: Evaluations,
 ) -> None:
   """Says how to go on, or evaluates a trained model."""
   if images_seen < run.images:
@@ -298,38 +303,15 @@ def conclude(
     )
     telemetry.say(stopped)
     raise Interrupted(stopped, preemption.status)
-  metrics = missing_metrics(run)
-  if metrics and jax.process_index() == 0:
-    evaluate_at_end(run, state, metrics, telemetry)
+  if not evaluations.at_end(state):
+    stopped = (
+      f'stopped by {preemption.signal_name} while it was evaluated: the same '
+      'command goes on with that'
+    )
+    telemetry.say(stopped)
+    raise Interrupted(stopped, preemption.status)
   telemetry.say(
     f'{run.folder.path} is finished: it has seen '
     f'{run.images:,} images; raise --config.train.images to '
     'train longer'
   )
-
-
-def missing_metrics(run: Run) -> list[str]:
-  """Those of config.evaluation.at_end that the run's records lack."""
-  recorded = {
-    name.split('/')[0]
-    for record in records.read(run.folder.metrics)
-    if (record.get('images_seen'), record.get('weights'))
-    == (run.images, default_weights(run.config))
-    for name in record
-  }
-  return [
-    metric for metric in run.config.evaluation.at_end if metric not in recorded
-  ]
-
-
-def evaluate_at_end(
-  run: Run, state: TrainState, metrics: Sequence[str], telemetry: Telemetry
-) -> None:
-  """Computes metrics of a trained model and records them."""
-  config = run.config
-  weights = default_weights(config)
-  telemetry.say(f'evaluating: {", ".join(metrics)}')
-  model = model_of(config, run.networks, state, run.images, weights)
-  numbers = evaluate_lib.evaluate(model, metrics)
-  telemetry.record(run.images, numbers, weights=weights)
-  telemetry.say(evaluate_lib.table(numbers))

@@ -12,7 +12,6 @@ from jax.sharding import Mesh
 from alae_jax import config as config_lib
 from alae_jax import progress, sharding
 from alae_jax.errors import UserError
-from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
@@ -20,7 +19,7 @@ from alae_jax.runs.folder import RunFolder, stored_config, write_config
 from alae_jax.runs.ownership import Owner
 from alae_jax.runs.schedule import Segment, build_schedule, config_at
 from alae_jax.runs.state import TrainState
-from alae_jax.training import start
+from alae_jax.training import criteria, start
 from alae_jax.training.reals import open_reals
 
 
@@ -64,7 +63,7 @@ def settle_config(
   continues = stored if images_seen is not None else None
   config = config_lib.resolve(config, jax.device_count(), continues, change)
   config_lib.validate(config, jax.device_count(), continues is not None)
-  evaluate_lib.check_names(config.evaluation.at_end)
+  criteria.check_names(config)
   if continues is None:
     config = start.settle(config)
   elif change:
@@ -72,10 +71,13 @@ def settle_config(
   else:
     config_lib.check_continues(config, continues, folder.path)
   networks = build_networks(config)
-  for segment in reversed(build_schedule(config)):
-    # What is missing is to be made at full size, so the last one comes first.
-    reals = open_reals(config, networks.resolutions[segment.level])
-    evaluate_lib.check_fit(config.evaluation.at_end, reals.train, reals.test)
+  # What is missing is to be made at full size, so the last one comes first.
+  found = [
+    open_reals(config, networks.resolutions[segment.level])
+    for segment in reversed(build_schedule(config))
+  ]
+  criteria.check(config, found[0])
+  criteria.make_ready(config)
   return config
 
 

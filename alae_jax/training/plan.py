@@ -8,11 +8,10 @@ from alae_jax import config as config_lib
 from alae_jax import sharding
 from alae_jax.data.dataset import Dataset
 from alae_jax.data.datasets import Missing
-from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.schedule import Segment, build_schedule
-from alae_jax.training import start
+from alae_jax.training import criteria, start
 from alae_jax.training.advice import advise
 from alae_jax.training.reals import Reals, open_reals
 from alae_jax.training.telemetry import describe_machine, describe_parameters
@@ -27,7 +26,7 @@ def describe(config: ml_collections.ConfigDict) -> str:
   """
   config = config_lib.resolve(config, jax.device_count())
   config_lib.validate(config, jax.device_count())
-  evaluate_lib.check_names(config.evaluation.at_end)
+  criteria.check_names(config)
   config = start.settle(config)
   networks, schedule = build_networks(config), build_schedule(config)
   state = state_lib.abstract_state(
@@ -56,7 +55,6 @@ def _look_for_data(
   schedule: tuple[Segment, ...],
 ) -> tuple[Reals | None, str]:
   """The dataset at the last resolution that is trained, and a line on it."""
-  names = config.evaluation.at_end
   try:
     # From the last one, since what is missing is to be made at full size.
     found = [
@@ -65,7 +63,7 @@ def _look_for_data(
     ]
   except Missing as missing:
     return None, f'data: {missing}'
-  evaluate_lib.check_fit(names, found[0].train, found[0].test)
+  criteria.check(config, found[0])
   test = found[0].test
   tested = _count(test, 'test') if test is not None else 'no test'
   sides = ', '.join(f'{r.train.resolution}x{r.train.resolution}' for r in found)

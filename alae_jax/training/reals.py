@@ -22,6 +22,11 @@ class Reals:
   test: Dataset | None
 
   @property
+  def pair(self) -> tuple[Dataset, Dataset | None]:
+    """Both, in this order."""
+    return self.train, self.test
+
+  @property
   def shown(self) -> Dataset:
     """Those to reconstruct in pictures."""
     return self.test or self.train

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib import metadata
+from typing import Any
 
 import jax
 import numpy as np
@@ -217,7 +218,7 @@ class Telemetry:
       )
 
   def record(
-    self, images_seen: int, scalars: dict[str, float], **words: str
+    self, images_seen: int, scalars: dict[str, float], **words: Any
   ) -> None:
     """A line of metrics.jsonl and TensorBoard, for what has no speed.
 

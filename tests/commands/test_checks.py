@@ -10,6 +10,7 @@ from alae_jax.commands import checks
 from alae_jax.errors import UserError
 from alae_jax.inference import pictures
 from alae_jax.inference.sheets import Sheet
+from tests.support.measured import make_metric
 from tests.support.verbs import alae, names, refused
 
 LARGE = types.SimpleNamespace(resolution=1024)
@@ -56,9 +57,7 @@ def test_a_rate_is_one_of_the_format(films, rate, fits):
 
 
 def test_data_that_is_built_in_is_in_no_folder(mlp, capsys, monkeypatch):
-  from alae_jax.metrics import evaluate
-
-  monkeypatch.setitem(evaluate.METRICS, 'probe', lambda *_: {'number': 1})
+  make_metric(monkeypatch, 'probe', lambda _: {'number': 1})
   alae('evaluate', mlp, '--metrics', 'probe', '--data_dir', 'now')
   assert '--data_dir is not read' in capsys.readouterr().err
 

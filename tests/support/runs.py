@@ -53,8 +53,9 @@ def stop_after(monkeypatch, images, action):
   after_step = hooks.Watch.after_step
 
   def disturbed(self, state, metrics, images_seen, stop):
-    after_step(self, state, metrics, images_seen, stop)
+    stop = after_step(self, state, metrics, images_seen, stop)
     if images_seen == images:
       action()
+    return stop
 
   monkeypatch.setattr(hooks.Watch, 'after_step', disturbed)

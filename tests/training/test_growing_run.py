@@ -13,7 +13,6 @@ from alae_jax import config as config_lib
 from alae_jax.data import prepare
 from alae_jax.errors import Interrupted, UserError
 from alae_jax.methods.alae import build_alae
-from alae_jax.metrics import evaluate
 from alae_jax.models.networks import build_networks
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder
@@ -21,6 +20,7 @@ from alae_jax.runs.schedule import build_schedule
 from alae_jax.training import hooks, loop, opening
 from alae_jax.training import step as step_lib
 from tests.support.example_data import write_images
+from tests.support.measured import make_metric
 from tests.support.runs import assert_identical, final_state
 from tests.support.steps import (
   assert_trees_close,
@@ -197,12 +197,12 @@ def test_a_level_begins_with_fresh_moments(growing):
 def test_a_run_that_ends_in_a_fade_records_what_evaluate_prints(
   growing, data_dir, tmp_path, monkeypatch, capsys
 ):
-  def codes(model, train, test):
-    del train
+  def codes(subject):
+    test, model = subject.test, subject.model
     w = model.encode(test.batch(range(len(test)))['image'])
     return {'codes/mean': float(w.mean()), 'codes/blend': float(model.blend)}
 
-  monkeypatch.setitem(evaluate.METRICS, 'codes', codes)
+  make_metric(monkeypatch, 'codes', codes)
   growing.train.images = 56
   growing.evaluation.at_end = ('codes',)
   workdir = str(tmp_path)

@@ -164,27 +164,6 @@ def test_a_finished_run_says_so_and_changes_nothing(
   assert (tmp_path / 'metrics.jsonl').read_text() == before
 
 
-def test_an_evaluation_that_was_interrupted_is_made_up_for(
-  tiny_config, tmp_path, monkeypatch
-):
-  tiny_config.evaluation.at_end = ('probe',)
-
-  def evaluate(*_):
-    raise KeyboardInterrupt
-
-  with monkeypatch.context() as patch:
-    patch.setattr(loop.evaluate_lib, 'evaluate', evaluate)
-    with pytest.raises(KeyboardInterrupt):
-      loop.train(tiny_config, str(tmp_path))
-  for _ in range(2):  # the second time nothing is missing
-    loop.train(tiny_config, str(tmp_path))
-    written = records.read(open_folder(str(tmp_path)).metrics)
-    assert ['probe/1nn_w' in record for record in written] == [False] * 3 + [
-      True
-    ]
-    assert written[-1]['weights'] == 'ema'
-
-
 def test_a_longer_run_goes_on_as_if_it_had_been_meant(tiny_config, tmp_path):
   short, whole = str(tmp_path / 'short'), str(tmp_path / 'whole')
   loop.train(tiny_config, short)
