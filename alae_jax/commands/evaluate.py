@@ -90,7 +90,6 @@ def run(args: argparse.Namespace) -> None:
   """Evaluates run by run, records each number, and prints them all."""
   with progress.telling('starting'):
     from alae_jax.commands import programs
-    from alae_jax.metrics import evaluate as evaluate_lib
     from alae_jax.metrics import published as published_lib
     from alae_jax.metrics import reports
     from alae_jax.metrics.base import Settings
@@ -108,7 +107,6 @@ def run(args: argparse.Namespace) -> None:
   settings.check()
   folders = [open_folder(workdir) for workdir in args.workdirs]
   programs.keep()
-  evaluate_lib.make_ready(names, settings)
   measured: list[Measured] = []
   published: dict[published_lib.Published, None] = {}
   try:
@@ -117,7 +115,9 @@ def run(args: argparse.Namespace) -> None:
         loaded = _load(workdir, args)
       measured.append(_evaluate(loaded, folder, names, settings, args))
       data, side = loaded.model.config.data.name, loaded.model.resolution
-      published |= dict.fromkeys(published_lib.beside(data, side, names))
+      published |= dict.fromkeys(
+        published_lib.beside(data, side, list(measured[-1].numbers))
+      )
   finally:  # what is there when a later run can't be evaluated is told too
     if measured:
       shown = list(published) if args.published else []

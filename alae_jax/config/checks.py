@@ -51,7 +51,14 @@ def validate(
 
 def _validate_evaluation(config: ConfigDict) -> None:
   evaluation = config.evaluation
-  _check_range(config, 'evaluation.every_images', 0, _NEVER)
+  for field in ('every_images', 'real_images'):
+    _check_range(config, f'evaluation.{field}', 0, _NEVER)
+  _check(
+    config,
+    'evaluation.real_images',
+    evaluation.real_images != 1,
+    '0 for all, or 2 and more',
+  )
   _check(
     config,
     'evaluation.every_images',

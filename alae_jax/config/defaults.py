@@ -70,6 +70,7 @@ def default() -> ConfigDict:
   config.evaluation.metrics = ()  # which, such as (fid5k,lpips_rec)
   config.evaluation.protocol = 'stylegan'  # or pytorch-fid, alae-release
   config.evaluation.features = 'inception'  # or random, pixels, probe:RUN
+  config.evaluation.real_images = 0  # for FID, at most; 0: the protocol's
   # A number of theirs, such as fid5k: its best checkpoint is kept for good.
   config.evaluation.keep_best = ''
 

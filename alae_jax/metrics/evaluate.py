@@ -76,11 +76,12 @@ def evaluate(
     The result of each.
 
   Raises:
-    UserError: one does not fit the data.
+    UserError: one does not fit the data, or its network can't be had.
     crew.Stopped: the process is to leave.
   """
   metrics = names_lib.find_all(names)
   check(names, train, test, settings)
+  make_ready(names, settings)
   subject = Subject(model, train, test, settings, crew or Crew(model.mesh))
   for metric in metrics:
     yield metric.compute(subject)

@@ -62,16 +62,16 @@ NUMBERS = (
 
 
 def beside(
-  dataset: str, resolution: int, metrics: Sequence[str]
+  dataset: str, resolution: int, numbers: Sequence[str]
 ) -> list[Published]:
   """The published numbers to set beside some of ours.
 
   Args:
     dataset: that ours are of.
     resolution: likewise.
-    metrics: names such as fid50k; the number of images in them does not matter.
+    numbers: names such as fid50k, in which the count of images does not matter.
   """
-  wanted = {plain(metric) for metric in metrics}
+  wanted = {plain(number) for number in numbers}
   return [
     number
     for number in NUMBERS
@@ -81,8 +81,8 @@ def beside(
   ]
 
 
-def plain(metric: str) -> str:
+def plain(number: str) -> str:
   """'fid50k_rec' -> 'fid_rec', 'ppl5k_w_end_crop' -> 'ppl_w_end'."""
-  head, *rest = metric.split('_')
+  head, *rest = number.split('_')
   kept = [part for part in rest if part != 'crop']
   return '_'.join([head.rstrip('0123456789k'), *kept])

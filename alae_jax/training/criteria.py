@@ -19,6 +19,7 @@ def settings_of(config: ml_collections.ConfigDict) -> Settings:
     protocol=evaluation.protocol,
     features=evaluation.features,
     seed=config.train.seed,
+    real_images=evaluation.real_images or None,
   )
 
 
