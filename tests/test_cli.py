@@ -87,6 +87,7 @@ def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
       'seconds': seconds,
       'metric': 'probe',
       'protocol': 'stylegan',
+      'resolution': 8,
       'seed': 0,
       'images': 0,
       'weights': 'ema',

@@ -153,7 +153,7 @@ def _evaluate(
   for result in evaluate_lib.evaluate(
     loaded.model, names, settings, train, test
   ):
-    finite, words = evaluate_lib.record_of(result, settings, loaded.weights)
+    finite, words = evaluate_lib.record_of(result, settings, loaded.model)
     record = {'images_seen': loaded.images_seen, **words, **finite}
     _record(loaded, folder, record)
     found.append(record)

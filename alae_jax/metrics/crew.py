@@ -5,6 +5,7 @@ on how many devices there are: sums in one program are always added alike.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import math
 import os
@@ -78,6 +79,7 @@ class Crew:
     over_devices = sharding.over_batch(self.mesh)
     shown = progress.start(title, len(mine), unit='images', delay=2)
     waiting: list[tuple[int, Any]] = []
+    begun = False
     try:
       for part, batch in zip(parts, _ahead(batch_of, parts), strict=True):
         if self.stops():
@@ -85,8 +87,13 @@ class Crew:
         if not len(part):  # where another process has one row more
           continue
         filled = np.minimum(np.arange(size), len(part) - 1)
-        # The call returns when the function is compiled, before it has run.
-        with progress.telling('compiling'):
+        # The first call takes so long because it compiles; a processor also
+        # computes before it returns.
+        telling = (
+          contextlib.nullcontext() if begun else progress.telling('compiling')
+        )
+        begun = True
+        with telling:
           placed = [jax.device_put(x[filled], over_devices) for x in batch]
           waiting.append((len(part), function(*placed)))
         if len(waiting) > 1:  # fetched while the next one is computed

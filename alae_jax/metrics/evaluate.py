@@ -109,14 +109,14 @@ def open_images(
 
 
 def record_of(
-  result: Result, settings: Settings, weights: str
+  result: Result, settings: Settings, model: Model
 ) -> tuple[dict[str, float], dict[str, Any]]:
   """What a line of metrics.jsonl tells of a result, besides when.
 
   Args:
     result: of a metric.
     settings: with which it was computed.
-    weights: 'ema' or 'live'.
+    model: that was measured.
 
   Returns:
     The numbers; and all the rest, with None for what is no finite number.
@@ -128,7 +128,8 @@ def record_of(
   }
   words = {
     'metric': result.metric,
-    'weights': weights,
+    'weights': model.weights,
+    'resolution': model.resolution,
     'protocol': settings.protocol,
     'seed': settings.seed,
     **result.facts,

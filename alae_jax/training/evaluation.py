@@ -3,6 +3,7 @@
 All processes compute, each on its own devices, and the first one records.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
@@ -105,7 +106,7 @@ class Evaluations:
       for result in evaluate_lib.evaluate(
         model, lacking, self._settings, *reals.pair, self._crew(model)
       ):
-        self._take(result, images_seen, weights)
+        self._take(result, images_seen, model)
     except Stopped:
       return False
     self._tell_how_long(began)
@@ -150,16 +151,16 @@ class Evaluations:
         self._left_out.add((reals.train.resolution, name))
     return fitting
 
-  def _take(self, result: Result, images_seen: int, weights: str) -> None:
+  def _take(self, result: Result, images_seen: int, model: Model) -> None:
     """Records a result, and has its checkpoint kept if it is the best."""
-    scalars, words = evaluate_lib.record_of(result, self._settings, weights)
+    scalars, words = evaluate_lib.record_of(result, self._settings, model)
     words[best_lib.WHILE_TRAINING] = True
     self._telemetry.record(images_seen, scalars, **words)
     for line in reports.lines([result]):
       self._telemetry.say(line)
     number = self._run.config.evaluation.keep_best
     if number in scalars:
-      new = best_lib.Best(scalars[number], images_seen)
+      new = best_lib.Best(scalars[number], images_seen, best_lib.like(words))
       if best_lib.better(number, new, self._best):
         self._best = new
         self._run.checkpoints.keep(images_seen)
@@ -174,9 +175,12 @@ class Evaluations:
       config.evaluation.keep_best,
       self._run.checkpoints.all(),
     )
-    pair = (found.value, found.images_seen) if found else (0, -1)
-    value, images_seen = sharding.gather(np.array(pair, np.float64))[0]
-    return None if images_seen < 0 else best_lib.Best(value, int(images_seen))
+    facts = dataclasses.astuple(found) if found else (0, -1, 0)
+    # The first process's word goes for all.
+    value, images_seen, like = sharding.gather(np.array(facts, np.float64))[0]
+    if images_seen < 0:
+      return None
+    return best_lib.Best(value, int(images_seen), int(like))
 
   def _tell_how_long(self, began: float) -> None:
     """Says it, and warns where most of the time goes into evaluating."""

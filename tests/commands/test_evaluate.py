@@ -82,6 +82,7 @@ def test_a_record_says_all_that_a_number_depends_on(run):
     'seconds': 0.0,
     'metric': 'fid50',
     'weights': 'live',
+    'resolution': 8,
     'protocol': 'alae-release',
     'seed': 3,
     'images': 50,

@@ -1,6 +1,7 @@
 """What is refused before anything is computed, and what a record holds."""
 
 import math
+import types
 
 import numpy as np
 import pytest
@@ -37,12 +38,14 @@ def test_numbers_that_would_be_taken_for_one_another_are_refused():
 
 
 def test_what_is_not_finite_is_recorded_as_nothing():
+  model = types.SimpleNamespace(weights='live', resolution=8)
   result = Result('rec', {'rec/mse': 0.0, 'rec/psnr': math.inf}, {'images': 3})
-  numbers, words = evaluate.record_of(result, Settings(seed=7), 'live')
+  numbers, words = evaluate.record_of(result, Settings(seed=7), model)
   assert numbers == {'rec/mse': 0.0}
   assert words == {
     'metric': 'rec',
     'weights': 'live',
+    'resolution': 8,
     'protocol': 'stylegan',
     'seed': 7,
     'images': 3,
