@@ -24,6 +24,8 @@ blending in a new level        runs.schedule.Segment.blend,
 truncation: mean + psi (w -    models.styles.truncate
   mean)
 the MNIST table                metrics.probe.probe
+FID                            metrics.statistics.frechet_distance
+perceptual path length         metrics.path_length.PathLength
 =============================  =========================================
 """
 

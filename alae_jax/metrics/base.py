@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from alae_jax import sharding
 from alae_jax.data.dataset import Dataset
 from alae_jax.errors import UserError
 from alae_jax.inference.model import Model
@@ -79,10 +80,14 @@ class Subject:
 
   @functools.cached_property
   def features(self) -> features_lib.Features:
-    """Those of the settings."""
+    """Those of the settings, on the devices."""
     features = features_lib.find(self.settings.features, self.protocol)
     features_lib.similar(features, self.model.resolution, self.model.channels)
-    return features
+    return dataclasses.replace(features, params=self.place(features.params))
+
+  def place(self, params: Any) -> Any:
+    """Parameters on the devices: in the host's memory they travel each time."""
+    return sharding.localize(params, self.crew.mesh)
 
   @property
   def to_reconstruct(self) -> Dataset:

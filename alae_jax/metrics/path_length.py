@@ -81,7 +81,7 @@ class PathLength(Metric):
         model.level,
         self.path,
         perceptual.distance,
-        network.params,
+        subject.place(network.params),
         model.params,
         model.blend,
         model.mean_w,

@@ -140,7 +140,7 @@ class LpipsRec(_OfReconstructions):
     """See Metric."""
     network = perceptual.find(subject.settings.features)
     measured = subject.crew.rows(
-      reconstructing(subject, _perceived, network.params),
+      reconstructing(subject, _perceived, subject.place(network.params)),
       len(self._choice(subject).indices),
       self._originals(subject),
       subject.rows(perceptual.IMAGES_AT_ONCE),
