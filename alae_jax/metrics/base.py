@@ -82,7 +82,6 @@ class Subject:
   def features(self) -> features_lib.Features:
     """Those of the settings, on the devices."""
     features = features_lib.find(self.settings.features, self.protocol)
-    features_lib.similar(features, self.model.resolution, self.model.channels)
     return dataclasses.replace(features, params=self.place(features.params))
 
   def place(self, params: Any) -> Any:

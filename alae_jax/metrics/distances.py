@@ -32,6 +32,9 @@ class _OfFeatures(Metric):
     self, train: Dataset, test: Dataset | None, settings: Settings
   ) -> None:
     """See Metric."""
+    features_lib.check_images(
+      settings.features, train.resolution, train.channels
+    )
     if self.images < 2:
       raise UserError(f'{self.name}: it takes two images at least')
     if len(train) < 2:

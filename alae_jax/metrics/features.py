@@ -71,7 +71,10 @@ class OfInception:
   def __call__(self, params: Any, images: jax.Array) -> jax.Array:
     """See Extract."""
     prepared = self.protocol.prepare(images)
-    taps: Any = inception.Inception().apply({'params': params}, prepared)
+    # Accelerators would round to bfloat16 or TF32, and others' numbers are not
+    # computed so.
+    with jax.default_matmul_precision('float32'):
+      taps: Any = inception.Inception().apply({'params': params}, prepared)
     return taps['pool']
 
 
@@ -221,20 +224,28 @@ def random_params(module: Any, *shapes: tuple[int, ...]) -> Any:
   return jax.tree_util.tree_map_with_path(draw, abstract['params'])
 
 
-def similar(features: Features, side: int, channels: int) -> None:
-  """Refuses images that a run's E does not take.
+def check_images(name: str, side: int, channels: int) -> None:
+  """Refuses images that the E of `probe:RUN` does not take.
+
+  Args:
+    name: of features.
+    side: of the images.
+    channels: likewise.
 
   Raises:
-    UserError: says what it takes.
+    UserError: says what it takes, or that there is no such run.
   """
-  if not isinstance(features.extract, OfEncoder):
+  run = name.partition(':')[2]
+  if not run:
     return
-  networks, level = features.extract.networks, features.extract.level
-  takes = networks.resolutions[level], networks.channels
+  extract = _of_stored(run).extract
+  assert isinstance(extract, OfEncoder)
+  networks = extract.networks
+  takes = networks.resolutions[extract.level], networks.channels
   if takes != (side, channels):
     raise UserError(
-      f'features probe: E of that run takes {_shape(*takes)}, and these images '
-      f'are {_shape(side, channels)}'
+      f'features {name}: E of that run takes {_shape(*takes)}, and these '
+      f'images are {_shape(side, channels)}'
     )
 
 

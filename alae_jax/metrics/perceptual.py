@@ -87,6 +87,7 @@ def check_side(metric: str, side: int) -> None:
 
 def distance(params: Any, one: jax.Array, other: jax.Array) -> jax.Array:
   """Of images in [-1, 1], grey ones too, [N, H, W, C] twice -> [N]."""
-  variables = {'params': params}
-  found: Any = vgg.Lpips().apply(variables, to_colours(one), to_colours(other))
+  both = to_colours(one), to_colours(other)
+  with jax.default_matmul_precision('float32'):  # as Inception's
+    found: Any = vgg.Lpips().apply({'params': params}, *both)
   return found

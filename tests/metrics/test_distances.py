@@ -231,7 +231,7 @@ def test_another_runs_codes_as_features(model, mlp, style):
   assert result.numbers['fd_probe'] == pytest.approx(expected, rel=1e-4)
   assert result.facts['features_identity'].startswith(f'{mlp} after 16 images')
   with pytest.raises(UserError, match=r'takes 16x16 RGB, and .* are 8x8 grey'):
-    compute('fid20', subject_of(model, train, features=f'probe:{style}'))
+    names.find('fid20').check(train, None, Settings(features=f'probe:{style}'))
 
 
 def test_a_random_inception_tells_noise_from_what_it_was_added_to(model):
