@@ -91,3 +91,29 @@ def distance(params: Any, one: jax.Array, other: jax.Array) -> jax.Array:
   with jax.default_matmul_precision('float32'):  # as Inception's
     found: Any = vgg.Lpips().apply({'params': params}, *both)
   return found
+
+
+def squared_speed(
+  params: Any, images: jax.Array, changes: jax.Array
+) -> jax.Array:
+  """LPIPS between images and images + ε · changes, by ε², where ε goes to 0.
+
+  Args:
+    params: of vgg.Lpips.
+    images: in [-1, 1], grey ones too, [N, H, W, C].
+    changes: of the same shape.
+
+  Returns:
+    [N].
+  """
+
+  def units_of(images: jax.Array) -> list[jax.Array]:
+    taps = vgg.Vgg16().apply(
+      {'params': params['vgg']}, vgg.standardized(to_colours(images))
+    )
+    return vgg.units(taps)  # type: ignore[arg-type]
+
+  with jax.default_matmul_precision('float32'):
+    _, speeds = jax.jvp(units_of, (images,), (changes,))
+    weights = [params[f'lin{i}'] for i in range(len(speeds))]
+    return vgg.weighted_squares(speeds, weights)

@@ -31,9 +31,9 @@ def of_inception(name):
   return extract, shapes(inception.Inception(), 299), images
 
 
-def of_lpips():
+def of_lpips(function):
   images = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
-  return perceptual.distance, shapes(vgg.Lpips(), 32, 32), images, images
+  return function, shapes(vgg.Lpips(), 32, 32), images, images
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,8 @@ def of_lpips():
   [
     (lambda: of_inception('stylegan'), 94),
     (lambda: of_inception('pytorch-fid'), 94),
-    (of_lpips, 13),
+    (lambda: of_lpips(perceptual.distance), 18),
+    (lambda: of_lpips(perceptual.squared_speed), 31),
   ],
 )
 def test_every_product_is_of_the_highest_precision(case, least):

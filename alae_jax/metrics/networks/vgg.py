@@ -5,6 +5,8 @@ et al. (arXiv:1801.03924). Layers are numbered as torchvision numbers them
 (features.0, features.2, …), by which the published files name their weights.
 """
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ CHANNELS = tuple(block[-1] for block in _BLOCKS)
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 _EPSILON = 1e-10
+_TINY = 1e-30
 
 
 class Vgg16(nn.Module):
@@ -61,16 +64,38 @@ class Lpips(nn.Module):
       float [N]; 0 for equal images.
     """
     network = Vgg16(name='vgg')
-    both = jnp.concatenate([one, other])
-    taps = network((both - jnp.array(_SHIFT)) / jnp.array(_SCALE))
-    total = jnp.zeros(len(one))
-    for i, features in enumerate(taps):
-      unit = features / (
-        jnp.linalg.norm(features, axis=-1, keepdims=True) + _EPSILON
-      )
-      squares = jnp.square(unit[: len(one)] - unit[len(one) :])
-      weights = self.param(
-        f'lin{i}', nn.initializers.ones, (features.shape[-1],)
-      )
-      total += jnp.mean(squares @ weights, (1, 2))
-    return total
+    both = units(network(standardized(jnp.concatenate([one, other]))))
+    differences = [unit[: len(one)] - unit[len(one) :] for unit in both]
+    weights = [
+      self.param(f'lin{i}', nn.initializers.ones, (channels,))
+      for i, channels in enumerate(CHANNELS)
+    ]
+    return weighted_squares(differences, weights)
+
+
+def standardized(images: jax.Array) -> jax.Array:
+  """Images in [-1, 1] as VGG16 takes them, LPIPS' way."""
+  return (images - jnp.array(_SHIFT)) / jnp.array(_SCALE)
+
+
+def units(taps: Sequence[jax.Array]) -> list[jax.Array]:
+  """Activations whose channels have length 1 at every pixel, or 0."""
+  found = []
+  for features in taps:
+    # The smallest root keeps the derivative finite where nothing is active.
+    squares = jnp.square(features).sum(-1, keepdims=True) + _TINY
+    found.append(features / (jnp.sqrt(squares) + _EPSILON))
+  return found
+
+
+def weighted_squares(
+  differences: Sequence[jax.Array], weights: Sequence[jax.Array]
+) -> jax.Array:
+  """What LPIPS adds up of the differences of units, [N]."""
+  return sum(
+    (
+      jnp.mean(jnp.square(difference) @ weight, (1, 2))
+      for difference, weight in zip(differences, weights, strict=True)
+    ),
+    start=jnp.zeros(len(differences[0])),
+  )
