@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -141,15 +142,22 @@ def describe(record: Mapping[str, Any]) -> str:
   if 'split' in record:
     facts.append(f'split {record["split"]}')
   if 'features' in record:
-    identity = record['features_identity']
-    if len(identity) == 64:  # a SHA-256
-      identity = f'SHA-256 {identity[:_DIGITS_OF_CHECKSUM]}'
+    identity = _shortened(record['features_identity'])
     facts.append(f'features {record["features"]} ({identity})')
   if 'truncation' in record:
     facts.append(f'truncation {record["truncation"]:g}')
   if record.get('face_crop'):
     facts.append('the middle of the face')
   return ', '.join([*facts, f'seed {record["seed"]}'])
+
+
+def _shortened(identity: str) -> str:
+  """Checksums with as many digits as tell them apart; other words as is."""
+  parts = identity.split(' + ')
+  if not all(re.fullmatch('[0-9a-f]{64}', part) for part in parts):
+    return identity
+  digits = [part[:_DIGITS_OF_CHECKSUM] for part in parts]
+  return f'SHA-256 {" + ".join(digits)}'
 
 
 def _note(number: Published) -> str:
