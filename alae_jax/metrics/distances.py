@@ -67,11 +67,7 @@ class _OfFeatures(Metric):
     return function, self.images, functools.partial(self._keys, subject)
 
   def _fake_vectors(self, subject: Subject) -> np.ndarray:
-    return subject.crew.rows(
-      *self._generating(subject),
-      subject.rows(subject.features.at_once),
-      self.name,
-    )
+    return reals.all_rows(subject, *self._generating(subject), self.name)
 
   def _facts(self, subject: Subject, real: int) -> dict[str, Any]:
     return {

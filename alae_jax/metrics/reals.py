@@ -85,13 +85,12 @@ def vectors(subject: Subject, dataset: Dataset, choice: Choice) -> np.ndarray:
   """Real images' features themselves, float32 [N, D]."""
 
   def compute() -> dict[str, np.ndarray]:
+    function = _looking(subject.features)
+    batch_of = functools.partial(_images, dataset, choice)
+    title = _title(subject, dataset, choice)
     return {
-      'features': subject.crew.rows(
-        _looking(subject.features),
-        len(choice.indices),
-        functools.partial(_images, dataset, choice),
-        subject.rows(subject.features.at_once),
-        _title(subject, dataset, choice),
+      'features': all_rows(
+        subject, function, len(choice.indices), batch_of, title
       )
     }
 
@@ -106,6 +105,7 @@ def add_up(
   rows = subject.rows(subject.features.at_once)
   found: Moments | None = None
   for features in crew.each(function, count, batch_of, rows, title):
+    require_finite(features, subject.features)
     found = (found or Moments.none(features.shape[1])).add(features)
   assert found is not None
   return Moments(
@@ -113,6 +113,29 @@ def add_up(
     crew.total(found.sums, count),
     crew.total(found.products, count),
   )
+
+
+def all_rows(
+  subject: Subject, function: Any, count: int, batch_of: Any, title: str
+) -> np.ndarray:
+  """What a function gives for `count` rows, of all processes: [count, D]."""
+  rows = subject.rows(subject.features.at_once)
+  found = subject.crew.rows(function, count, batch_of, rows, title)
+  require_finite(found, subject.features)
+  return found
+
+
+def require_finite(found: np.ndarray, features: Features) -> None:
+  """Refuses features that no distance can be computed of.
+
+  Raises:
+    FloatingPointError: says whose they are.
+  """
+  if not np.isfinite(found).all():
+    raise FloatingPointError(
+      f'features {features.name} are not finite: its weights are not what they '
+      f'should be ({features.identity})'
+    )
 
 
 def _images(dataset: Dataset, choice: Choice, places: np.ndarray) -> tuple:

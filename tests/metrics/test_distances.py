@@ -274,3 +274,21 @@ def test_too_few_images_are_refused(name, train, fault):
 def test_features_that_there_are_not(name):
   with pytest.raises(UserError, match='there is inception, random, pixels'):
     Settings(features=name).check()
+
+
+@pytest.mark.parametrize('name', ['fid20', 'kid20'])
+def test_features_that_are_not_finite_are_told(model, name, monkeypatch):
+  def broken(protocol):
+    return features_lib.Features(
+      'pixels', features_lib.OfPixels(), {}, 'broken', 8
+    )
+
+  monkeypatch.setitem(features_lib._FIND, 'pixels', broken)
+  monkeypatch.setattr(
+    features_lib.OfPixels,
+    '__call__',
+    lambda self, params, images: images.reshape(len(images), -1) / 0.0,
+  )
+  subject = subject_of(model, random_images(30), features='pixels')
+  with pytest.raises(FloatingPointError, match=r'not finite: .*\(broken\)'):
+    compute(name, subject)
