@@ -9,7 +9,13 @@ anything is compiled.
 from alae_jax.config.checks import validate
 from alae_jax.config.continuing import change, check_continues, resolve
 from alae_jax.config.defaults import UNNAMED, default, default_style, flatten
-from alae_jax.config.files import load, override, read_config
+from alae_jax.config.files import (
+  exported,
+  load,
+  override,
+  read_config,
+  with_exported,
+)
 
 __all__ = [
   'UNNAMED',
@@ -17,10 +23,12 @@ __all__ = [
   'check_continues',
   'default',
   'default_style',
+  'exported',
   'flatten',
   'load',
   'override',
   'read_config',
   'resolve',
   'validate',
+  'with_exported',
 ]

@@ -18,6 +18,9 @@ from alae_jax.errors import UserError
 
 _PREFIX = '--config.'
 
+# The section of an exported model's config.json that is no run's.
+_EXPORTED = 'exported'
+
 # What a run did that was made before these fields were.
 BEFORE = {'train.ema_rampup': 0.0}
 
@@ -73,10 +76,42 @@ def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
 def load(path: epath.Path) -> ConfigDict:
   """Reads config.json; fields that it lacks take their default.
 
+  What an exported model's says besides, see `exported`, is left out.
+
   Raises:
     UserError: it is not such a file, or has a field that does not exist or a
       value that is not allowed.
   """
+  sections = _read_sections(path)
+  sections.pop(_EXPORTED, None)
+  for field, value in BEFORE.items():
+    section, name = field.split('.')
+    if isinstance(fields := sections.setdefault(section, {}), dict):
+      fields.setdefault(name, value)
+  try:
+    config = values.conform(sections)
+    validate(resolve(config, devices=1))
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from error
+  return config
+
+
+def exported(path: epath.Path) -> Any:
+  """What a config.json says of the weights beside it; None of a run's.
+
+  Raises:
+    UserError: it is not such a file.
+  """
+  return _read_sections(path).get(_EXPORTED)
+
+
+def with_exported(config: ConfigDict, facts: dict[str, Any]) -> str:
+  """The text of a config.json that says so."""
+  return json.dumps({**config.to_dict(), _EXPORTED: facts}, indent=2) + '\n'
+
+
+def _read_sections(path: epath.Path) -> dict[str, Any]:
+  """{'train': ...}, unchecked."""
   # To read a named pipe would wait for ever.
   if not (storage.is_remote(path) or os.path.isfile(path)):
     there = 'it is not a file' if path.exists() else 'no such file'
@@ -95,16 +130,7 @@ def load(path: epath.Path) -> ConfigDict:
     raise UserError(
       f'{path} is not a config that alae wrote: it must be {{"train": ...}}'
     )
-  for field, value in BEFORE.items():
-    section, name = field.split('.')
-    if isinstance(fields := sections.setdefault(section, {}), dict):
-      fields.setdefault(name, value)
-  try:
-    config = values.conform(sections)
-    validate(resolve(config, devices=1))
-  except UserError as error:
-    raise UserError(f'{path}: {error}') from error
-  return config
+  return sections
 
 
 def _assign(config: ConfigDict, given: dict[str, Any]) -> None:

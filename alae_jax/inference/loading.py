@@ -1,8 +1,9 @@
-"""Run folders opened for use rather than for training."""
+"""Run folders and exported models opened for use rather than for training."""
 
 import dataclasses
 from typing import Any
 
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from alae_jax import config as config_lib
@@ -11,6 +12,7 @@ from alae_jax.errors import UserError
 from alae_jax.inference.model import Model
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import best as best_lib
+from alae_jax.runs import exported as exported_lib
 from alae_jax.runs import records
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import (
@@ -62,12 +64,13 @@ class StoredState:
 def load(
   path: str, checkpoint: int | str | None = None, weights: str | None = None
 ) -> Model:
-  """The model of a run folder.
+  """The model of a run folder, or of one that `alae export` wrote.
 
   Args:
     path: of the folder, local or remote.
     checkpoint: images seen, 'best', or None for the newest.
-    weights: 'ema', 'live', or None for what config.evaluation.use_ema says.
+    weights: 'ema', 'live', or None for what config.evaluation.use_ema says. An
+      exported folder holds one checkpoint and one kind of weights.
 
   Raises:
     UserError: the folder holds no model, or not that one.
@@ -82,12 +85,60 @@ def load_run(
   if weights not in (None, 'ema', 'live'):
     raise UserError(f"weights {weights!r}: give 'ema' or 'live'")
   folder, config = _open(path)
+  facts = exported_lib.read_facts(folder)
+  if facts is not None:
+    _refuse_others(folder, facts, checkpoint, weights)
+    return _load_exported(folder, config, facts)
   weights = weights or default_weights(config)
   stored = _restore(folder, config, checkpoint, weights)
   images_seen = stored.images_seen
   model = model_of(config, stored.networks, stored.state, images_seen, weights)
   step = steps_at(build_schedule(config), images_seen)
   return LoadedRun(model, images_seen, step, weights)
+
+
+def _load_exported(
+  folder: RunFolder, config: ConfigDict, facts: exported_lib.Facts
+) -> LoadedRun:
+  """What was exported, as it was loaded from its run."""
+  networks = build_networks(config)
+  if facts.level >= networks.levels:
+    raise UserError(
+      f'{folder.config}: exported.level is {facts.level}, and the model has '
+      f'levels 0 to {networks.levels - 1}'
+    )
+  params, mean_w = exported_lib.read_weights(folder, facts, networks)
+  model = Model(
+    config,
+    networks,
+    params,
+    jnp.asarray(mean_w),
+    facts.level,
+    facts.blend,
+    images_seen=facts.images_seen,
+    weights=facts.weights,
+  )
+  step = steps_at(build_schedule(config), facts.images_seen)
+  return LoadedRun(model, facts.images_seen, step, facts.weights)
+
+
+def _refuse_others(
+  folder: RunFolder,
+  facts: exported_lib.Facts,
+  checkpoint: int | str | None,
+  weights: str | None,
+) -> None:
+  """Refuses what a run has and its exported model has not."""
+  if checkpoint not in (None, facts.images_seen):
+    raise UserError(
+      f'checkpoint {checkpoint!r}: {folder.path} is an exported model, after '
+      f'{facts.images_seen} images seen: its run has the others'
+    )
+  if weights not in (None, facts.weights):
+    raise UserError(
+      f'weights {weights}: {folder.path} is an exported model, of the '
+      f'{facts.weights} weights: its run has both'
+    )
 
 
 def model_of(
@@ -138,9 +189,16 @@ def load_state(path: str, checkpoint: int | str | None = None) -> StoredState:
     checkpoint: images seen, 'best', or None for the newest.
 
   Raises:
-    UserError: the folder holds no model, or not that one.
+    UserError: the folder holds no model, or not that one, or an exported one.
   """
-  return _restore(*_open(path), checkpoint)
+  folder, config = _open(path)
+  facts = exported_lib.read_facts(folder)
+  if facts is not None:
+    raise UserError(
+      f'{path} is an exported model, of the {facts.weights} weights alone: '
+      'give its run, which has both'
+    )
+  return _restore(folder, config, checkpoint)
 
 
 def _open(path: str) -> tuple[RunFolder, ConfigDict]:
@@ -187,6 +245,8 @@ def choose_checkpoint(
   Raises:
     UserError: there is none, or another; says which there are.
   """
+  if not there and config_lib.exported(folder.config) is not None:
+    raise UserError(f'{folder.path} is an exported model: name its run')
   if not there:
     raise UserError(f'{folder.path} has no checkpoint yet: train it first')
   if checkpoint is None:

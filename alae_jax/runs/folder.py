@@ -32,6 +32,11 @@ class RunFolder:
     return self.path / 'checkpoints'
 
   @property
+  def tensors(self) -> epath.Path:
+    """Of an exported model, which has no checkpoints; see exported."""
+    return self.path / 'model.safetensors'
+
+  @property
   def metrics(self) -> epath.Path:
     """Records, a JSON object a line."""
     return self.path / 'metrics.jsonl'
@@ -87,6 +92,11 @@ def stored_config(folder: RunFolder) -> ml_collections.ConfigDict | None:
   """
   if folder.config.exists():
     storage.require_file(folder.config)
+    if config_lib.exported(folder.config) is not None:
+      raise UserError(
+        f'workdir {folder.path} holds an exported model, which cannot be '
+        'trained on: name another folder'
+      )
     return config_lib.load(folder.config)
   if folder.path.exists() and not folder.path.is_dir():
     raise UserError(f'workdir {folder.path} is a file: name a folder')
