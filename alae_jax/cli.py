@@ -106,8 +106,8 @@ VERBS = {
     overrides=True,
   ),
   'export': Verb(
-    'write a trained model in a format of others',
-    'alae export runs/ffhq --format release --out exported',
+    'write a trained model in the formats of others',
+    'alae export runs/ffhq --format safetensors,stablehlo --out exported',
     'export',
   ),
 }

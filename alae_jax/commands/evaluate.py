@@ -163,6 +163,7 @@ def _evaluate(
       drawn = ranking.picture(loaded.model, images, result, settings.seed)
       name = f'{result.metric}_ranked_{loaded.images_seen:09d}.png'
       with _forgiven(f'{name} is not drawn'):
+        folder.pictures.mkdir(exist_ok=True)  # an exported model has none
         pictures.write_png(folder.pictures / name, drawn)
   return reports.Measured(
     printable(str(folder.path)),

@@ -1,21 +1,24 @@
-"""A trained model in the formats of others."""
+"""A trained model in the formats of others: a folder to publish."""
 
 import dataclasses
-import math
 import os
+from collections.abc import Iterable, Mapping, Sequence
 
-import jax
-import numpy as np
+from etils import epath
 
 from alae_jax import storage
 from alae_jax.errors import UserError
-from alae_jax.formats.release import KINDS, cut
-from alae_jax.formats.release_file import write_release_checkpoint
-from alae_jax.inference.loading import StoredState, load_state
+from alae_jax.formats import model_card
+from alae_jax.formats.exporters import (
+  EXPORTERS,
+  PREVIEW,
+  README,
+  WEIGHTS,
+  StoredRun,
+  find,
+)
+from alae_jax.inference.loading import load_run, load_state
 from alae_jax.runs.folder import RunFolder
-from alae_jax.runs.schedule import build_schedule, segment_at
-
-FILE = 'model.pth'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,100 +26,127 @@ class Export:
   """What was written.
 
   Attributes:
-    path: of the file.
-    note: what of the run is not in it and why, in a line; '' for nothing.
+    paths: of the files.
+    notes: what of the run is not in them and why, a line each.
   """
 
-  path: str
-  note: str
+  paths: list[str]
+  notes: list[str]
 
 
-def export_release(
-  workdir: str, out: str, checkpoint: int | None = None
+def export(
+  workdir: str,
+  formats: Sequence[str],
+  out: str,
+  checkpoint: int | str | None = None,
+  weights: str | None = None,
+  overwrite: bool = False,
 ) -> Export:
-  """Writes a run's checkpoint as the authors' release saves its own.
+  """Writes a model's files, a model card with examples and a picture.
 
-  Of a run that has not grown to the end these are the levels that are trained,
-  see `level_to_export`.
+  All of them are made before the first is written.
 
   Args:
-    workdir: a run folder.
+    workdir: a run folder, or an exported one.
+    formats: names in EXPORTERS.
     out: a folder, made if need be.
-    checkpoint: images seen; None for the newest.
+    checkpoint: images seen, 'best', or None for the newest.
+    weights: 'ema', 'live', or None for what the run is judged by.
+    overwrite: whether files of an earlier export may be replaced.
 
   Raises:
-    UserError: there is no StyleALAE in the folder, or of 4x4 only, the file
-      exists, `out` is a file or among the run's checkpoints, or PyTorch is
-      missing.
+    UserError: there is no such model, format or folder, the model can't be
+      written so, or a file is there already.
   """
+  exporters = find(formats)
   folder = storage.locate(out)
-  path = folder / FILE
+  names = {name for exporter in exporters for name in exporter.files}
+  _refuse(folder, workdir, out, names | {README, PREVIEW}, overwrite)
+  loaded = load_run(workdir, checkpoint, weights)
+  run = StoredRun(
+    workdir, loaded, lambda: load_state(workdir, loaded.images_seen)
+  )
+  made = [exporter.load().export(run) for exporter in exporters]
+  files: dict[str, bytes] = {}
+  guide: dict[str, str] = {}
+  for exported in made:
+    files |= exported.files
+    guide |= exported.guide
+  files[PREVIEW] = model_card.preview(loaded.model)
+  files[README] = model_card.write(run, guide).encode()
+  _write(folder, files)
+  return Export(
+    [os.fspath(folder / name) for name in files],
+    [exported.note for exported in made if exported.note],
+  )
+
+
+def _refuse(
+  folder: epath.Path,
+  workdir: str,
+  out: str,
+  names: Iterable[str],
+  overwrite: bool,
+) -> None:
+  """Refuses a folder that the files can't be put in, before there is work.
+
+  Raises:
+    UserError: it is a file, is a run's where that would lose something, or
+      holds a file of the same name, or of an earlier export and of another.
+  """
   if folder.exists() and not folder.is_dir():
     raise UserError(f'out {out} is a file: name a folder')
   storage.require_folder(folder)
   _refuse_checkpoints(workdir, out)
-  if path.exists():
-    raise UserError(f'{path} exists: name another folder')
-  stored = load_state(workdir, checkpoint)
-  if stored.config.model.kind not in KINDS:
+  there = {path.name for path in folder.iterdir()} if folder.exists() else set()
+  own = RunFolder(folder).checkpoints.name in there or _same(workdir, out)
+  if own and not set(WEIGHTS).isdisjoint(names):
     raise UserError(
-      f'{workdir} holds an {stored.config.model.kind} model: '
-      'the release has a layout for StyleALAE alone'
+      f'out {out} is a model already, whose config.json would be replaced: '
+      'name another folder'
     )
-  level, note = level_to_export(stored)
-  if level == 0:
-    raise UserError(
-      f'{workdir} has only trained 4x4 yet, and 8x8 is the smallest model '
-      'there is: export it when the next level has begun'
-    )
-  params, ema, mean_w = jax.tree.map(
-    np.asarray, (stored.state.params, stored.state.ema, stored.state.mean_w)
-  )
-  model = cut(stored.config.model.to_dict(), level + 1)
-  mean_w = mean_w[: 2 * model['levels']]
-  folder.mkdir(parents=True, exist_ok=True)
-  write_release_checkpoint(str(path), params, ema, mean_w, model)
-  return Export(str(path), note)
+  for name in sorted(there.intersection(names)):
+    if not overwrite or (folder / name).is_dir():
+      raise UserError(f'{folder / name} exists: name another folder')
+  # README.md would say nothing of it, and it may be of another checkpoint.
+  known = {name for exporter in EXPORTERS.values() for name in exporter.files}
+  for name in sorted((there & known) - set(names) - {'config.json'}):
+    if README in there:
+      raise UserError(
+        f'{folder / name} is of an earlier export, and would stay as it is: '
+        'name its format too, or another folder'
+      )
 
 
 def _refuse_checkpoints(workdir: str, out: str) -> None:
   """Checkpoints get removed as the run goes on, with what is beside them."""
   checkpoints = RunFolder(storage.locate(workdir)).checkpoints
-  inside, target = (
-    os.fspath(path) if storage.is_remote(path) else os.path.realpath(path)
-    for path in (checkpoints, storage.locate(out))
-  )
+  inside, target = _place(checkpoints), _place(storage.locate(out))
   if f'{target}/'.startswith(f'{inside}/'):
     raise UserError(f'out {out} is among the checkpoints: name another folder')
 
 
-def level_to_export(stored: StoredState) -> tuple[int, str]:
-  """The highest level that is worth exporting, and what is to say about it.
-
-  The release's layout has no place for a level that is only partly faded in.
-  Such a level is exported as if it had faded in where it already makes up half
-  of the images, or is the first that makes a model, and else left out.
-
-  Args:
-    stored: a StyleALAE's state.
-
-  Returns:
-    The level, and a note or ''.
-  """
-  segment = segment_at(build_schedule(stored.config), stored.images_seen - 1)
-  level, blend = segment.level, segment.blend(stored.images_seen)
-  last = stored.config.model.levels - 1
-  fade = f'{_size(level)} has faded in by {math.floor(100 * blend)}%'
-  notes = []
-  if blend < 0.5 and level > 1:
-    notes = [f'{fade} and is left out']
-    level -= 1
-  elif blend < 1:
-    notes = [f'{fade} and is written as if it had wholly']
-  if level < last:
-    notes = [f'written as a model of {_size(level)}, not {_size(last)}', *notes]
-  return level, '; '.join(notes)
+def _same(workdir: str, out: str) -> bool:
+  return _place(storage.locate(workdir)) == _place(storage.locate(out))
 
 
-def _size(level: int) -> str:
-  return f'{4 << level}x{4 << level}'
+def _place(path: epath.Path) -> str:
+  """The same for every name of a folder."""
+  name = os.fspath(path)
+  return name if storage.is_remote(path) else os.path.realpath(name)
+
+
+def _write(folder: epath.Path, files: Mapping[str, bytes]) -> None:
+  """Writes the files; where one fails, those that are new are gone again."""
+  fresh = not folder.exists()
+  folder.mkdir(parents=True, exist_ok=True)
+  new = [folder / name for name in files if not (folder / name).exists()]
+  try:
+    for name, content in files.items():
+      storage.write_whole(folder / name, content)
+  except BaseException:
+    for path in new:
+      path.unlink(missing_ok=True)
+    if fresh and not storage.is_remote(folder):
+      folder.rmdir()
+    raise

@@ -74,22 +74,42 @@ def write_release_checkpoint(
   model: Mapping[str, Any],
   dtype: Any = np.float64,
 ) -> None:
-  """Writes a file that the release loads.
+  """Writes a file that the release loads, see `encode_release_checkpoint`.
+
+  Raises:
+    UserError: PyTorch is missing, or the file exists.
+  """
+  torch_file.write(path, _content(params, ema, mean_w, model, dtype))
+
+
+def encode_release_checkpoint(
+  params: Params, ema: Params, mean_w: np.ndarray, model: Mapping[str, Any]
+) -> bytes:
+  """A file that the release loads.
 
   In float64, which PyTorch rounds to a module's own type, reading the file
   again gives back the very bits; see `release.to_release`.
 
   Args:
-    path: of a file that does not exist.
     params: of all networks, as trained.
     ema: their moving average.
     mean_w: [2 * levels, w_dim], or [w_dim] for every layer.
     model: the `model` fields of a config, see `release.infer_architecture`.
-    dtype: of the tensors.
 
   Raises:
-    UserError: PyTorch is missing, or the file exists.
+    UserError: PyTorch is missing.
   """
+  return torch_file.encode(_content(params, ema, mean_w, model, np.float64))
+
+
+def _content(
+  params: Params,
+  ema: Params,
+  mean_w: np.ndarray,
+  model: Mapping[str, Any],
+  dtype: Any,
+) -> dict[str, Any]:
+  """The release's dict of state dicts, of tensors of a type."""
   torch = torch_file.import_torch()
   models: dict[str, OrderedDict] = {}
   for kind, suffix in _SUFFIXES.items():
@@ -102,7 +122,7 @@ def write_release_checkpoint(
       models.setdefault(section, OrderedDict())[tensor] = torch.from_numpy(
         np.array(value)
       )
-  torch_file.write(path, {'models': models, 'auxiliary': {}})
+  return {'models': models, 'auxiliary': {}}
 
 
 def _networks(path: str, content: Any) -> dict[str, Any]:

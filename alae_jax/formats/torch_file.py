@@ -195,13 +195,21 @@ def write(path: str, content: Any) -> None:
   Raises:
     UserError: PyTorch is missing, or the file exists.
   """
-  torch = import_torch()
   target = storage.locate(path)
   if target.exists():
     raise UserError(f'{path} exists: name another')
+  storage.write_whole(target, encode(content))
+
+
+def encode(content: Any) -> bytes:
+  """What `write` writes.
+
+  Raises:
+    UserError: PyTorch is missing.
+  """
   buffer = io.BytesIO()
-  torch.save(content, buffer)
-  storage.write_whole(target, buffer.getvalue())
+  import_torch().save(content, buffer)
+  return buffer.getvalue()
 
 
 def to_numpy(tensor: Any) -> np.ndarray:

@@ -1,16 +1,21 @@
 """What `alae export` writes of a run that still grows, and what it refuses."""
 
+import errno
+import importlib.util
+import shutil
+
 import jax
 import numpy as np
 import pytest
 
 import alae_jax
-from alae_jax import cli
-from alae_jax.formats import exporting
+from alae_jax import cli, storage
+from alae_jax.formats import exporting, model_card
 from alae_jax.inference import loading
 from alae_jax.inference.model import Model
+from tests.commands.conftest import content
 from tests.support import example_runs
-from tests.support.verbs import alae, refused
+from tests.support.verbs import alae, names, refused
 
 # Of a run of 4 levels, 4x4 to 32x32, with 160 images a level, of which the
 # first 80 fade it in: images seen, the level written, what is said of it.
@@ -24,20 +29,12 @@ STAGES = {
 }
 
 
-def growing_run(workdir, images_seen):
-  """A run whose newest checkpoint is of a level of its schedule."""
-  config = example_runs.make_style_config(levels=4, channels=1)
-  config.growth.images_per_level = 160
-  config.growth.batch_sizes = (16,)
-  config.train.images = 640
-  return example_runs.write_run(workdir, config, images_seen)
-
-
 @pytest.mark.parametrize('stage', STAGES)
-def test_the_trained_levels_are_exported(tmp_path, capsys, stage):
+def test_the_trained_levels_are_exported(tmp_path, capsys, monkeypatch, stage):
   pytest.importorskip('torch')
+  monkeypatch.setattr(model_card, 'preview', lambda _: b'')  # saves seconds
   images_seen, level, said = STAGES[stage]
-  workdir = growing_run(tmp_path / 'run', images_seen)
+  workdir = example_runs.growing_run(tmp_path / 'run', images_seen)
   alae('export', workdir, '--format', 'release', '--out', tmp_path / 'out')
   assert said in capsys.readouterr().out
   back = str(tmp_path / 'back')
@@ -66,7 +63,7 @@ def test_the_trained_levels_are_exported(tmp_path, capsys, stage):
 
 
 def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
-  workdir = growing_run(tmp_path / 'run', 160)
+  workdir = example_runs.growing_run(tmp_path / 'run', 160)
   out = tmp_path / 'out'
   said = refused(capsys, 'export', workdir, '--format', 'release', '--out', out)
   assert 'has only trained 4x4' in said
@@ -83,10 +80,10 @@ def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
 def test_nothing_is_loaded_where_nothing_can_be_written(
   tmp_path, capsys, monkeypatch, made, said
 ):
-  def load_state(*_):
+  def load_run(*_):
     raise AssertionError('loaded')
 
-  monkeypatch.setattr(exporting, 'load_state', load_state)
+  monkeypatch.setattr(exporting, 'load_run', load_run)
   (tmp_path / made).parent.mkdir(exist_ok=True)
   (tmp_path / made).touch()
   out = tmp_path / 'out'
@@ -109,6 +106,90 @@ def test_nothing_is_put_among_the_checkpoints(tmp_path, capsys, out):
 
 def test_a_file_beside_the_checkpoints_does_no_harm(tmp_path):
   pytest.importorskip('torch')
-  workdir = growing_run(tmp_path / 'run', 640)
+  workdir = example_runs.growing_run(tmp_path / 'run', 640)
   alae('export', workdir, '--format', 'release', '--out', workdir)
   assert alae_jax.load(workdir).resolution == 32
+
+
+@pytest.mark.parametrize(
+  ('formats', 'said'),
+  [
+    ('safetensor', "--format 'safetensor' is none of safetensors, stablehlo"),
+    ('', "--format '' is none of"),
+    ('safetensors,', "--format '' is none of"),
+    ('safetensors,safetensors', '--format safetensors is given twice'),
+  ],
+)
+def test_a_wrong_format_is_named(tmp_path, capsys, formats, said):
+  words = ['export', 'x', '--format', formats, '--out', tmp_path / 'out']
+  assert said in refused(capsys, *words)
+
+
+@pytest.mark.parametrize(
+  ('form', 'package'), [('stablehlo', 'flatbuffers'), ('release', 'torch')]
+)
+def test_a_missing_package_is_named(
+  tmp_path, capsys, monkeypatch, form, package
+):
+  find_spec = importlib.util.find_spec
+  monkeypatch.setattr(
+    importlib.util,
+    'find_spec',
+    lambda name, *rest: None if name == package else find_spec(name, *rest),
+  )
+  words = ['export', 'x', '--format', form, '--out', tmp_path / 'out']
+  said = refused(capsys, *words)
+  assert f"--format {form} needs {package}: pip install 'alae_jax[" in said
+
+
+def test_nothing_is_replaced_unless_asked(mlp, tmp_path, capsys):
+  words = ['export', mlp, '--format', 'safetensors', '--out', tmp_path]
+  alae(*words)
+  before = content(tmp_path)
+  assert 'exists: name another folder' in refused(capsys, *words)
+  assert content(tmp_path) == before
+  alae(*words, '--weights', 'live', '--overwrite')
+  assert alae_jax.load(str(tmp_path)).weights == 'live'
+
+
+def test_files_of_an_earlier_export_do_not_stay(style, tmp_path, capsys):
+  (tmp_path / 'model.pth').touch()
+  words = ['export', style, '--format', 'safetensors', '--out', tmp_path]
+  alae(*words)  # another's model.pth may be there
+  said = refused(capsys, *words, '--overwrite')
+  assert 'model.pth is of an earlier export' in said
+
+
+@pytest.mark.parametrize('where', ['itself', 'another run', 'an export'])
+def test_no_model_loses_its_config(mlp, tmp_path, capsys, where):
+  run, out = shutil.copytree(mlp, tmp_path / 'run'), tmp_path / 'out'
+  words = ['--format', 'safetensors', '--overwrite', '--out']
+  if where == 'itself':
+    out = run
+  elif where == 'another run':
+    shutil.copytree(mlp, out)
+  else:
+    alae('export', run, *words, out)
+    run = out
+  before = content(tmp_path)
+  said = refused(capsys, 'export', run, *words, out)
+  assert 'is a model already, whose config.json would be replaced' in said
+  assert content(tmp_path) == before
+
+
+def test_what_fails_leaves_nothing(mlp, tmp_path, monkeypatch):
+  write_whole, out = storage.write_whole, tmp_path / 'out'
+
+  def full(path, content):
+    if path.name == 'preview.png':
+      raise OSError(errno.ENOSPC, 'No space left on device', str(path))
+    write_whole(path, content)
+
+  monkeypatch.setattr(storage, 'write_whole', full)
+  words = ['export', mlp, '--format', 'safetensors', '--out', str(out)]
+  assert cli.main(words) == 1
+  assert not out.exists()
+  out.mkdir()
+  (out / 'note.txt').touch()
+  assert cli.main(words) == 1
+  assert names(out) == {'note.txt'}

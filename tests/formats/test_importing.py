@@ -1,7 +1,6 @@
 """The authors' checkpoints as run folders: their numbers, and what runs do."""
 
 import json
-import types
 
 import jax
 import numpy as np
@@ -276,10 +275,8 @@ def test_a_wrong_override_is_named(tmp_path, word, said):
   assert not (tmp_path / 'run').exists()
 
 
-def test_only_a_style_model_has_a_release_layout(
-  tiny_config, tmp_path, monkeypatch
-):
-  stored = types.SimpleNamespace(config=tiny_config)
-  monkeypatch.setattr(exporting, 'load_state', lambda *_: stored)
-  with pytest.raises(UserError, match='a_run holds an mlp model'):
-    exporting.export_release('a_run', str(tmp_path))
+def test_only_a_style_model_has_a_release_layout(mlp, tmp_path):
+  out = tmp_path / 'out'
+  with pytest.raises(UserError, match='mlp0 holds an mlp model'):
+    exporting.export(mlp, ['safetensors', 'release'], str(out))
+  assert not out.exists()

@@ -83,3 +83,15 @@ def mlp_run(workdir):
 def style_run(workdir, **settings):
   """A StyleALAE, 16x16 RGB with 6 layers unless said."""
   return write_run(workdir, make_style_config(**settings))
+
+
+def growing_run(workdir, images_seen):
+  """A StyleALAE, 4x4 to 32x32 grey, whose newest checkpoint is so far.
+
+  It sees 160 images a level, of which the first 80 fade it in.
+  """
+  config = make_style_config(levels=4, channels=1)
+  config.growth.images_per_level = 160
+  config.growth.batch_sizes = (16,)
+  config.train.images = 640
+  return write_run(workdir, config, images_seen)

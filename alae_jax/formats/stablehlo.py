@@ -1,0 +1,201 @@
+"""Exporter: the networks as StableHLO programs, which jax runs without us.
+
+Every program takes the parameters as its first argument, the tensors of
+`model.safetensors` by name, and keeps those that it needs. Inside, each program
+would hold a copy of its own, the compiler would fold constants for minutes, and
+the weights would be readable only as long as the program is: JAX promises six
+months of that. The batch size is symbolic. What CPU, CUDA and TPU do each in
+their own way (convolutions, see ops.convolution) is all in one program.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import export as jax_export
+
+from alae_jax.formats import safetensors
+from alae_jax.formats.exporters import FUNCTIONS, Exported, StoredRun
+from alae_jax.inference import pure
+from alae_jax.inference.model import Model
+from alae_jax.models import styles as styles_lib
+from alae_jax.runs import exported as exported_lib
+
+PLATFORMS = ('cpu', 'cuda', 'tpu')
+_KEYS = 'threefry2x32'  # whatever kind a user's JAX makes
+
+# Of each argument five rows, and psi.
+_INPUTS = {
+  'z': 'z = np.random.randn(5, {z[0]}).astype(np.float32)',
+  'w': 'w = np.zeros((5, {w[0]}), np.float32)',
+  'images': 'images = np.zeros((5, {images[0]}, {images[1]}, {images[2]}), '
+  'np.float32)',
+  'keys': 'keys = np.array([[0, seed] for seed in range(5)], np.uint32)',
+  'psi': 'psi = np.float32(0.7)',
+}
+_GUIDE = """{text}
+
+```python
+import jax.export
+import numpy as np
+from safetensors.numpy import load_file
+
+with open('{name}.stablehlo', 'rb') as file:
+  program = jax.export.deserialize(bytearray(file.read()))
+parameters = load_file('model.safetensors')
+{inputs}
+result = program.call(parameters, {takes})  # {gives} {shape}
+```
+"""
+
+
+def export(run: StoredRun) -> Exported:
+  """The files of the safetensors format, and a program for each function."""
+  model, weights = run.loaded.model, safetensors.export(run)
+  programs = {
+    f'{name}.stablehlo': bytes(lower(model, name).serialize())
+    for name in FUNCTIONS
+  }
+  guide = {f'{name}.stablehlo': _guide(model, name) for name in FUNCTIONS}
+  return Exported(weights.files | programs, weights.guide | guide)
+
+
+def lower(model: Model, name: str) -> jax_export.Exported:
+  """A function of a model for every platform and any number of rows.
+
+  Args:
+    model: at whose level it works.
+    name: one of FUNCTIONS.
+  """
+  function = _TABLE[name]
+  (rows,) = jax_export.symbolic_shape('rows')
+  arguments = [
+    jax.ShapeDtypeStruct(
+      (rows, *shape) if shape else (),
+      jnp.uint32 if argument == 'keys' else jnp.float32,
+    )
+    for argument in function.takes
+    for shape in [_shapes(model)[argument]]
+  ]
+  parameters = jax.tree.map(
+    lambda tensor: jax.ShapeDtypeStruct(tensor.shape, tensor.dtype),
+    exported_lib.to_tensors(model.params, model.mean_w),
+  )
+
+  def call(parameters, *arguments):
+    return function.call(model, parameters, *arguments)
+
+  call.__name__ = name  # by which profilers know the program
+  return jax_export.export(jax.jit(call), platforms=PLATFORMS)(
+    parameters, *arguments
+  )
+
+
+def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
+  """Of a row of each argument; () for what is one for all rows."""
+  return {
+    'z': (model.z_dim,),
+    'w': (model.w_dim,),
+    'images': (model.resolution, model.resolution, model.channels),
+    'keys': (2,),
+    'psi': (),
+  }
+
+
+def _map(model: Model, tensors, z):
+  params = exported_lib.to_params(tensors)
+  return pure.apply_f(model.networks, model.level, params, model.blend, z)
+
+
+def _encode(model: Model, tensors, images):
+  params = exported_lib.to_params(tensors)
+  return pure.apply_e(model.networks, model.level, params, model.blend, images)
+
+
+def _decode_styles(model: Model, tensors, styles, keys=None):
+  params = exported_lib.to_params(tensors)
+  return pure.apply_g(
+    model.networks, model.level, params, model.blend, styles, keys
+  )
+
+
+def _decode(model: Model, tensors, w):
+  return _decode_styles(model, tensors, model.networks.broadcast(w))
+
+
+def _reconstruct(model: Model, tensors, images):
+  return _decode(model, tensors, _encode(model, tensors, images))
+
+
+def _generate(model: Model, tensors, keys, psi):
+  """Like `Model.generate` with a key for each image."""
+  keys = jax.random.wrap_key_data(keys, impl=_KEYS)
+  pairs = jax.vmap(jax.random.split)(keys)
+  draw = jax.vmap(lambda key: jax.random.normal(key, (model.z_dim,)))
+  w = _map(model, tensors, draw(pairs[:, 0]))
+  styles = styles_lib.truncate(
+    model.networks.broadcast(w), tensors[exported_lib.MEAN_W], psi, model.layers
+  )
+  return _decode_styles(model, tensors, styles, pairs[:, 1])
+
+
+class _Function(NamedTuple):
+  """A row of the table.
+
+  Attributes:
+    call: of a model, its tensors and the arguments.
+    takes: names of the arguments.
+    gives: what comes out.
+    text: the same in words.
+  """
+
+  call: Callable[..., jax.Array]
+  takes: tuple[str, ...]
+  gives: str
+  text: str
+
+
+_TABLE = {
+  'map': _Function(_map, ('z',), 'w', 'F: z, standard normal, to w.'),
+  'encode': _Function(
+    _encode,
+    ('images',),
+    'w',
+    'E: images, float32 in [-1, 1] (pixels / 127.5 - 1), to w.',
+  ),
+  'decode': _Function(
+    _decode,
+    ('w',),
+    'images',
+    'G: w, the same for every layer, to images of about [-1, 1].\n'
+    'Deterministic: no noise is drawn.',
+  ),
+  'generate': _Function(
+    _generate,
+    ('keys', 'psi'),
+    'images',
+    'Keys, uint32, and the truncation psi (1 for none, 0 for the mean image)\n'
+    'to images. Latent and noise of an image follow from its own key; the key\n'
+    '[0, seed] gives what `alae generate` makes of a seed.',
+  ),
+  'reconstruct': _Function(
+    _reconstruct,
+    ('images',),
+    'images',
+    'G(E(x)): images as `encode` takes them to images. Deterministic.',
+  ),
+}
+
+
+def _guide(model: Model, name: str) -> str:
+  """How a program is called, with an example that runs."""
+  function, shapes = _TABLE[name], _shapes(model)
+  return _GUIDE.format(
+    name=name,
+    text=function.text,
+    inputs='\n'.join(_INPUTS[key].format(**shapes) for key in function.takes),
+    takes=', '.join(function.takes),
+    gives=function.gives,
+    shape=[5, *shapes[function.gives]],
+  )
