@@ -46,7 +46,10 @@ def add_run(parser: argparse.ArgumentParser, writes: str) -> None:
 def add_workdir(parser: argparse.ArgumentParser) -> None:
   """WORKDIR."""
   parser.add_argument(
-    'workdir', type=path, metavar='WORKDIR', help='a run folder'
+    'workdir',
+    type=path,
+    metavar='WORKDIR',
+    help='a run folder, or one that `alae export` wrote',
   )
 
 

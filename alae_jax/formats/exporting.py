@@ -106,8 +106,13 @@ def _refuse(
       'name another folder'
     )
   for name in sorted(there.intersection(names)):
-    if not overwrite or (folder / name).is_dir():
-      raise UserError(f'{folder / name} exists: name another folder')
+    path = folder / name
+    if path.is_dir():
+      raise UserError(f'{path} is a folder: name another folder for out')
+    if not overwrite:
+      raise UserError(
+        f'{path} exists: name another folder, or allow to overwrite it'
+      )
   # README.md would say nothing of it, and it may be of another checkpoint.
   known = {name for exporter in EXPORTERS.values() for name in exporter.files}
   for name in sorted((there & known) - set(names) - {'config.json'}):

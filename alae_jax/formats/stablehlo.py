@@ -8,7 +8,8 @@ months of that. The batch size is symbolic. What CPU, CUDA and TPU do each in
 their own way (convolutions, see ops.convolution) is all in one program.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ from alae_jax.models import styles as styles_lib
 from alae_jax.runs import exported as exported_lib
 
 PLATFORMS = ('cpu', 'cuda', 'tpu')
+_SOURCES = 'jax_hlo_source_file_canonicalization_regex'
 _KEYS = 'threefry2x32'  # whatever kind a user's JAX makes
 
 # Of each argument five rows, and psi.
@@ -87,9 +89,25 @@ def lower(model: Model, name: str) -> jax_export.Exported:
     return function.call(model, parameters, *arguments)
 
   call.__name__ = name  # by which profilers know the program
-  return jax_export.export(jax.jit(call), platforms=PLATFORMS)(
-    parameters, *arguments
-  )
+  with _without_paths():
+    return jax_export.export(jax.jit(call), platforms=PLATFORMS)(
+      parameters, *arguments
+    )
+
+
+@contextlib.contextmanager
+def _without_paths() -> Iterator[None]:
+  """Has JAX leave out the folders of source files.
+
+  It writes down what line each operation is from. Where the package lies on
+  this machine is no business of those who are given the program.
+  """
+  before = jax.config.values[_SOURCES]
+  jax.config.update(_SOURCES, '.*/')
+  try:
+    yield
+  finally:
+    jax.config.update(_SOURCES, before)
 
 
 def _shapes(model: Model) -> dict[str, tuple[int, ...]]:

@@ -324,3 +324,16 @@ def test_beam_makes_a_dataset_of_a_bucket_in_a_bucket(
       there.batch(range(len(there)))['image'],
     )
   assert names(far / 'data') == {'faces'}
+
+
+def test_a_model_is_exported_to_a_bucket_and_read_there(bucket, mlp, tmp_path):
+  far = f'{bucket}/exported'
+  words = ['--format', 'safetensors,stablehlo', '--out']
+  verbs.alae('export', mlp, *words, far)
+  assert 'decode.stablehlo' in names(far)
+  there, here = loading.load(far), loading.load(mlp)
+  w = np.ones((2, here.w_dim), np.float32)
+  np.testing.assert_array_equal(there.decode(w), here.decode(w))
+  assert cli.main(['export', mlp, *words, far]) == 2
+  verbs.alae('export', far, *words, tmp_path)
+  assert names(tmp_path) == names(far)

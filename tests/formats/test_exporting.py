@@ -74,7 +74,10 @@ def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
   ('made', 'said'),
   [
     ('out', '--out {out} is a file: name a folder'),
-    ('out/model.pth', '{out}/model.pth exists: name another folder'),
+    (
+      'out/model.pth',
+      '{out}/model.pth exists: name another folder, or allow to',
+    ),
   ],
 )
 def test_nothing_is_loaded_where_nothing_can_be_written(
@@ -90,7 +93,7 @@ def test_nothing_is_loaded_where_nothing_can_be_written(
   assert (
     cli.main(['export', 'a_run', '--format', 'release', '--out', str(out)]) == 2
   )
-  assert capsys.readouterr().err == f'alae: {said.format(out=out)}\n'
+  assert capsys.readouterr().err.startswith(f'alae: {said.format(out=out)}')
 
 
 @pytest.mark.parametrize('out', ['checkpoints', 'checkpoints/16/new', 'link/x'])
@@ -148,6 +151,10 @@ def test_nothing_is_replaced_unless_asked(mlp, tmp_path, capsys):
   before = content(tmp_path)
   assert 'exists: name another folder' in refused(capsys, *words)
   assert content(tmp_path) == before
+  (tmp_path / 'preview.png').unlink()
+  (tmp_path / 'preview.png').mkdir()
+  assert 'is a folder' in refused(capsys, *words, '--overwrite')
+  (tmp_path / 'preview.png').rmdir()
   alae(*words, '--weights', 'live', '--overwrite')
   assert alae_jax.load(str(tmp_path)).weights == 'live'
 

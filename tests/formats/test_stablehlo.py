@@ -1,5 +1,6 @@
 """Exported programs do what the model does, where alae_jax is not."""
 
+import pathlib
 import re
 import subprocess
 import sys
@@ -110,3 +111,11 @@ def test_one_program_is_for_every_platform(wide, name):
     rtol=1e-3,
     atol=1e-3,
   )
+
+
+def test_programs_tell_nothing_of_this_machine(exported_run):
+  for path in exported_run.folder.glob('*.stablehlo'):
+    content = path.read_bytes()
+    assert b'.py' in content
+    for folder in (pathlib.Path(__file__).parents[2], pathlib.Path.home()):
+      assert str(folder).encode() not in content
