@@ -116,7 +116,7 @@ def record_of(
   Args:
     result: of a metric.
     settings: with which it was computed.
-    model: that was measured.
+    model: of which it was computed.
 
   Returns:
     The numbers; and all the rest, with None for what is no finite number.

@@ -1,9 +1,7 @@
 """Which of a run's checkpoints is best, by a number in its records."""
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 # All other numbers are better when they are smaller.
@@ -19,10 +17,9 @@ _LARGEST_IS_BEST = (
 # The field that marks a run's own records, beside those of later evaluations.
 WHILE_TRAINING = 'while_training'
 
-# Numbers that agree in these compare.
-FACTS = (
+# Of which numbers compare.
+_FACTS = (
   'metric',
-  'resolution',
   'weights',
   'protocol',
   'features',
@@ -31,28 +28,16 @@ FACTS = (
   'real_images',
   'split',
   'seed',
+  'resolution',  # images of a level that is young are easy to make
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Best:
-  """A number and the checkpoint that it was computed of.
-
-  Attributes:
-    value: the number.
-    images_seen: of the checkpoint.
-    like: tells what it compares with, see `like`.
-  """
+  """A number and the checkpoint that it was computed of."""
 
   value: float
   images_seen: int
-  like: int = 0
-
-
-def like(record: Mapping[str, Any]) -> int:
-  """A number that is equal for records whose numbers compare; below 2^48."""
-  facts = json.dumps([record.get(fact) for fact in FACTS])
-  return int(hashlib.sha256(facts.encode()).hexdigest()[:12], 16)
 
 
 def largest_is_best(number: str) -> bool:
@@ -61,11 +46,8 @@ def largest_is_best(number: str) -> bool:
 
 
 def better(number: str, one: Best, other: Best | None) -> bool:
-  """Whether one checkpoint is better than another; the first of equals is.
-
-  The newer one is where the two do not compare, as of another level.
-  """
-  if other is None or one.like != other.like:
+  """Whether one checkpoint is better than another; the first of equals is."""
+  if other is None:
     return True
   if largest_is_best(number):
     return one.value > other.value
@@ -78,8 +60,7 @@ def find(
   """The best of a run's checkpoints.
 
   Only what was computed while it trained counts, and of that only what was
-  computed as the newest was: at the same level, with as many images, by the
-  same protocol, ...
+  computed as the newest was: at the same resolution, with as many images, ...
 
   Args:
     records: of the run, in order.
@@ -96,8 +77,10 @@ def find(
   ]
   best: Best | None = None
   for record in with_it:
-    if record['images_seen'] in there and like(record) == like(with_it[-1]):
-      one = Best(record[number], record['images_seen'], like(record))
+    if record['images_seen'] in there and all(
+      record.get(fact) == with_it[-1].get(fact) for fact in _FACTS
+    ):
+      one = Best(record[number], record['images_seen'])
       if better(number, one, best):
         best = one
   return best

@@ -3,7 +3,6 @@
 All processes compute, each on its own devices, and the first one records.
 """
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
@@ -50,9 +49,7 @@ class Evaluations:
     self._settings = criteria.settings_of(run.config)
     self._ended = time.monotonic()
     self._left_out: set[tuple[int, str]] = set()
-    self._best = self._best_so_far()
-    if self._best is not None:
-      run.checkpoints.keep(self._best.images_seen)
+    self._keep_best()
 
   def due(self, segment: Segment, images_seen: int) -> bool:
     """Whether metrics are, after a step of a segment."""
@@ -106,7 +103,7 @@ class Evaluations:
       for result in evaluate_lib.evaluate(
         model, lacking, self._settings, *reals.pair, self._crew(model)
       ):
-        self._take(result, images_seen, model)
+        self._take(result, model)
     except Stopped:
       return False
     self._tell_how_long(began)
@@ -151,36 +148,41 @@ class Evaluations:
         self._left_out.add((reals.train.resolution, name))
     return fitting
 
-  def _take(self, result: Result, images_seen: int, model: Model) -> None:
+  def _take(self, result: Result, model: Model) -> None:
     """Records a result, and has its checkpoint kept if it is the best."""
     scalars, words = evaluate_lib.record_of(result, self._settings, model)
     words[best_lib.WHILE_TRAINING] = True
-    self._telemetry.record(images_seen, scalars, **words)
+    self._telemetry.record(model.images_seen, scalars, **words)
     for line in reports.lines([result]):
       self._telemetry.say(line)
     number = self._run.config.evaluation.keep_best
     if number in scalars:
-      new = best_lib.Best(scalars[number], images_seen, best_lib.like(words))
-      if best_lib.better(number, new, self._best):
-        self._best = new
-        self._run.checkpoints.keep(images_seen)
+      best = self._keep_best()
+      if best == model.images_seen:
         self._telemetry.say(f'the best {number} so far, which is kept')
 
-  def _best_so_far(self) -> best_lib.Best | None:
-    config = self._run.config
-    if not config.evaluation.keep_best:
+  def _keep_best(self) -> int | None:
+    """Has that checkpoint kept which the records say is best.
+
+    So it is the one that users are given as the best, also where the numbers of
+    before were computed otherwise and compare no longer.
+
+    Returns:
+      Its images seen; the first process's word goes for all.
+    """
+    number = self._run.config.evaluation.keep_best
+    if not number:
       return None
     found = best_lib.find(
       records.read(self._run.folder.metrics),
-      config.evaluation.keep_best,
+      number,
       self._run.checkpoints.all(),
     )
-    facts = dataclasses.astuple(found) if found else (0, -1, 0)
-    # The first process's word goes for all.
-    value, images_seen, like = sharding.gather(np.array(facts, np.float64))[0]
-    if images_seen < 0:
-      return None
-    return best_lib.Best(value, int(images_seen), int(like))
+    told = np.array(found.images_seen if found else -1)
+    images_seen = int(sharding.gather(told)[0])
+    best = None if images_seen < 0 else images_seen
+    self._run.checkpoints.keep(best)
+    return best
 
   def _tell_how_long(self, began: float) -> None:
     """Says it, and warns where most of the time goes into evaluating."""

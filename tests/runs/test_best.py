@@ -56,6 +56,7 @@ def test_checkpoints_that_are_gone_do_not_count():
     {'resolution': 4},  # a level of before
     {'weights': 'live'},
     {'images': 7},
+    {'resolution': 4},
     {'features_identity': 'others'},
     {best.WHILE_TRAINING: False},
     {'fid5k': None},
@@ -65,11 +66,3 @@ def test_checkpoints_that_are_gone_do_not_count():
 def test_numbers_that_do_not_compare_do_not_count(other):
   one, newest = record(10, 1.0), record(20, 2.0)
   assert found(one | other, newest) == 20
-
-
-def test_another_level_begins_anew():
-  small = best.Best(1.0, 10, best.like(record(10, 1.0, resolution=4)))
-  large = best.Best(9.0, 20, best.like(record(20, 9.0, resolution=8)))
-  assert best.better('fid5k', large, small)
-  worse = best.Best(10.0, 30, large.like)
-  assert not best.better('fid5k', worse, large)

@@ -110,6 +110,31 @@ def test_a_run_that_goes_on_keeps_what_was_best(config, tmp_path, measured):
   assert checkpoints_of(tmp_path) == [32, 64, 160]
 
 
+def test_numbers_that_are_computed_otherwise_from_here_on_begin_anew(
+  config, tmp_path, monkeypatch
+):
+  """What was best before would never be surpassed."""
+
+  def number(subject):
+    seen = subject.model.images_seen
+    numbers = {'stylegan': NUMBERS, 'pytorch-fid': {64: 30.0, 96: 20.0}}
+    return {'number': numbers[subject.settings.protocol][seen]}
+
+  make_metric(monkeypatch, 'number', number)
+  config.evaluation.keep_best = 'number'
+  config.train.images = 64
+  loop.train(config, str(tmp_path))
+  assert checkpoints_of(tmp_path) == [32, 64]
+  config.train.images = 96
+  config.evaluation.protocol = 'pytorch-fid'
+  loop.train(config, str(tmp_path))
+  assert alae_jax.load(str(tmp_path), 'best').images_seen == 96
+  assert (
+    'the best number so far'
+    in ((tmp_path / 'log.txt').read_text().splitlines()[-3])
+  )
+
+
 @pytest.mark.parametrize(
   ('keep_best', 'fault'),
   [('', 'keeps none: train it with'), ('number', 'has no number of')],

@@ -12,6 +12,7 @@ from alae_jax import cli
 from alae_jax import config as config_lib
 from alae_jax.data import prepare
 from alae_jax.errors import Interrupted, UserError
+from alae_jax.inference import loading
 from alae_jax.methods.alae import build_alae
 from alae_jax.models.networks import build_networks
 from alae_jax.runs import records
@@ -213,3 +214,20 @@ def test_a_run_that_ends_in_a_fade_records_what_evaluate_prints(
   for name in ('codes/mean', 'codes/blend', 'images_seen', 'step', 'weights'):
     assert at_end[name] == later[name], name
   assert f'{later["codes/mean"]:.4f}' in capsys.readouterr().out
+
+
+def test_the_best_of_the_largest_level_is_kept(growing, tmp_path, monkeypatch):
+  """Numbers of small images are better, and tell nothing of large ones."""
+  numbers = {16: 1.0, 32: 3.0, 48: 2.0, 56: 5.0, 64: 4.0, 72: 6.0}
+  make_metric(
+    monkeypatch, 'number', lambda s: {'number': numbers[s.model.images_seen]}
+  )
+  growing.train.images = 72
+  growing.log.keep_last = 1
+  growing.evaluation.every_images = 8
+  growing.evaluation.metrics = ('number',)
+  growing.evaluation.keep_best = 'number'
+  loop.train(growing, str(tmp_path))
+  assert loading.load(str(tmp_path), 'best').images_seen == 64
+  kept = {int(path.name) for path in (tmp_path / 'checkpoints').iterdir()}
+  assert kept == {16, 64, 72}  # the first for good, as log.keep_images has it
