@@ -25,6 +25,8 @@ METRICS = (
   'probe',
 )
 _PAIRS = 50_000  # of a path length, where its name has no number
+_LONGEST = 40  # of names
+_MOST = 1_000_000  # images; of so many the features alone are 8 GB
 
 
 def _count(text: str) -> int:
@@ -65,13 +67,15 @@ def find(name: str) -> Metric:
     UserError: there is none; says which there are.
   """
   for form, build in _FORMS:
-    match = re.fullmatch(form, name)
-    if not match:
+    match = re.fullmatch(form, name, re.ASCII)
+    if not match or len(name) > _LONGEST:
       continue
-    if match.groupdict().get('n') and not _count(match['n']):
+    count = _some(match.groupdict().get('n'))
+    if count == 0:
       raise UserError(f'metric {name!r}: it is of no image')
-    if len(name) <= 40:
-      return build(match)
+    if count and count > _MOST:
+      raise UserError(f'metric {name!r}: it is of {_MOST:,} images at most')
+    return build(match)
   raise UserError(
     f'no metric {name!r}: there is {", ".join(METRICS)}; the numbers may be '
     'others, as in fid5k, and _crop after a ppl leaves only the middle of a '

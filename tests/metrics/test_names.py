@@ -41,7 +41,8 @@ def test_all_that_users_are_told_of_exist():
 @pytest.mark.parametrize(
   'name',
   ['', 'fid', 'FID50k', 'fid50k ', 'fidk', 'fid5m', 'pr50k', 'pr50k0',
-   'ppl_x_end', 'ppl_w', 'kid50k_rec', 'rec_', 'probe1', 'fid' + '9' * 60],
+   'ppl_x_end', 'ppl_w', 'kid50k_rec', 'rec_', 'probe1', 'fid' + '9' * 60,
+   'fid²', 'fid\u0663'],
 )  # fmt: skip
 def test_what_there_is_not(name):
   with pytest.raises(UserError, match=r'there is fid50k, .* as in fid5k'):
@@ -51,6 +52,12 @@ def test_what_there_is_not(name):
 @pytest.mark.parametrize('name', ['fid0', 'rec0', 'kid0k'])
 def test_of_no_image(name):
   with pytest.raises(UserError, match='of no image'):
+    names.find(name)
+
+
+@pytest.mark.parametrize('name', ['fid1001k', 'pr2000k3', 'rec' + '9' * 30])
+def test_of_too_many_images(name):
+  with pytest.raises(UserError, match='of 1,000,000 images at most'):
     names.find(name)
 
 
