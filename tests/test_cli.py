@@ -1,6 +1,7 @@
 """The commands as a user types them."""
 
 import errno
+import functools
 import json
 import os
 import pathlib
@@ -295,9 +296,12 @@ def wait_for(job, count, workdir, enough, seconds=120):
     time.sleep(0.05)
 
 
-def times_compiled(workdir):
+def times_in_log(words, workdir):
   log = workdir / 'log.txt'
-  return log.read_text().count('compiled in') if log.exists() else 0
+  return log.read_text().count(words) if log.exists() else 0
+
+
+times_compiled = functools.partial(times_in_log, 'compiled in')
 
 
 @pytest.mark.slow
@@ -362,9 +366,17 @@ def ends(jobs, seconds):
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path):
+def test_two_processes_train_as_one(tmp_path, monkeypatch):
   """A job of two processes with a device each, against one process."""
-  overrides = ['--config.train.images=2000', '--config.evaluation.at_end=()']
+  monkeypatch.setenv('ALAE_CACHE', str(tmp_path / 'cache'))
+  overrides = [
+    '--config.train.images=2000',
+    '--config.evaluation.at_end=()',
+    '--config.evaluation.every_images=1000',
+    f'--config.evaluation.metrics=({METRICS})',
+    '--config.evaluation.features=pixels',
+    '--config.evaluation.keep_best=fd_pixels',
+  ]
   jobs = two_processes(tmp_path / 'two', *overrides)
   jobs.append(main_job(tmp_path / 'one', *overrides))
   outs = ends(jobs, 600)
@@ -374,13 +386,45 @@ def test_two_processes_train_as_one(tmp_path):
   # of all but zero makes: single weights may differ by more.
   assert distance(two.params, one.params) < 1e-3
   assert_trees_close(two.mean_w, one.mean_w, 2e-3)
+  two_processes_evaluate_as_one(tmp_path / 'two')
+
+
+METRICS = 'fid51,fid50_rec,kid51,pr1k3,rec'
+
+
+def two_processes_evaluate_as_one(workdir):
+  """Every number is recorded once, and this process's are the same."""
+  path = workdir / 'metrics.jsonl'
+  written = [record for record in records.read(path) if 'metric' in record]
+  assert [(record['images_seen'], record['metric']) for record in written] == [
+    (seen, name) for seen in (1056, 2016) for name in METRICS.split(',')
+  ]
+  words = '--metrics', METRICS, '--features', 'pixels', '--checkpoint', 'best'
+  assert alae('evaluate', workdir, *words) == 0
+  again = [r for r in records.read(path) if 'metric' in r][len(written) :]
+  best = [r for r in written if r['images_seen'] == again[0]['images_seen']]
+  for theirs, ours in zip(best, again, strict=True):
+    for word in ('step', 'seconds', 'while_training'):
+      theirs.pop(word), ours.pop(word, None)
+    assert list(theirs) == list(ours)
+    for name, value in theirs.items():
+      close = isinstance(value, float)
+      assert value == (pytest.approx(ours[name], 1e-6) if close else ours[name])
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_process_stops_both(tmp_path):
+@pytest.mark.parametrize('begun', ['compiled in', 'evaluating'])
+def test_a_signal_to_one_process_stops_both(tmp_path, begun):
+  """While they train, and while they evaluate, for minutes."""
   overrides = ['--config.train.images=900000', '--config.evaluation.at_end=()']
+  if begun == 'evaluating':
+    overrides += [
+      '--config.evaluation.every_images=1000',
+      '--config.evaluation.metrics=(fid1000k)',
+      '--config.evaluation.features=pixels',
+    ]
   jobs = two_processes(tmp_path, *overrides)
-  wait_for(jobs[0], times_compiled, tmp_path, 1)
+  wait_for(jobs[0], functools.partial(times_in_log, begun), tmp_path, 1)
   jobs[1].send_signal(signal.SIGTERM)
   outs = ends(jobs, 120)
   assert [job.returncode for job in jobs] == [143, 143], outs

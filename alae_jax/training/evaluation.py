@@ -5,6 +5,7 @@ All processes compute, each on its own devices, and the first one records.
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,8 +15,9 @@ from alae_jax.errors import UserError
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.inference.model import Model
 from alae_jax.metrics import evaluate as evaluate_lib
+from alae_jax.metrics import names as names_lib
 from alae_jax.metrics import reports
-from alae_jax.metrics.base import Result
+from alae_jax.metrics.base import Metric, Result
 from alae_jax.metrics.crew import Crew, Stopped
 from alae_jax.runs import best as best_lib
 from alae_jax.runs import records
@@ -67,7 +69,8 @@ class Evaluations:
     segment = segment_at(self._run.schedule, images_seen - 1)
     if not self.due(segment, images_seen):
       return True
-    return self.during(state, images_seen)
+    names = self._run.config.evaluation.metrics
+    return self._compute(state, images_seen, names, among_steps=False)
 
   def during(self, state: TrainState, images_seen: int) -> bool:
     """Computes the metrics that are due and lacking at a state that is saved.
@@ -75,17 +78,21 @@ class Evaluations:
     Returns:
       Whether they are there; else the process is to leave.
     """
-    return self._compute(
-      state, images_seen, self._run.config.evaluation.metrics
-    )
+    names = self._run.config.evaluation.metrics
+    return self._compute(state, images_seen, names, among_steps=True)
 
   def at_end(self, state: TrainState) -> bool:
-    """The same, when training is over."""
-    names = self._run.config.evaluation.at_end
-    return self._compute(state, self._run.images, names)
+    """The same, when training is over, and what a signal has left out."""
+    evaluation = self._run.config.evaluation
+    names = list(dict.fromkeys((*evaluation.metrics, *evaluation.at_end)))
+    return self._compute(state, self._run.images, names, among_steps=False)
 
   def _compute(
-    self, state: TrainState, images_seen: int, names: Sequence[str]
+    self,
+    state: TrainState,
+    images_seen: int,
+    names: Sequence[str],
+    among_steps: bool,
   ) -> bool:
     lacking = self._lacking(names, images_seen)
     if not lacking:
@@ -103,10 +110,10 @@ class Evaluations:
       for result in evaluate_lib.evaluate(
         model, lacking, self._settings, *reals.pair, self._crew(model)
       ):
-        self._take(result, model)
+        self._take(result, images_seen, model)
     except Stopped:
       return False
-    self._tell_how_long(began)
+    self._tell_how_long(began, among_steps)
     self._telemetry.restart_clock()
     return True
 
@@ -117,23 +124,38 @@ class Evaluations:
 
   def _lacking(self, names: Sequence[str], images_seen: int) -> list[str]:
     """Those that the records lack; the first process's word goes for all."""
+    if not names:
+      return []
     words = {
       'weights': default_weights(self._run.config),
       'protocol': self._settings.protocol,
     }
-    there: set[str] = set()
-    for record in records.read(self._run.folder.metrics):
+    own = [
+      record
+      for record in records.read(self._run.folder.metrics)
       # Runs of before have only numbers such as probe/1nn_w.
-      own = record.get(best_lib.WHILE_TRAINING) or 'metric' not in record
-      same = all(
+      if (record.get(best_lib.WHILE_TRAINING) or 'metric' not in record)
+      and record['images_seen'] == images_seen
+      and all(
         record.get(field, wanted) == wanted for field, wanted in words.items()
       )
-      if record['images_seen'] == images_seen and own and same:
-        there |= {record.get('metric', ''), *(n.split('/')[0] for n in record)}
-    lacks = sharding.gather(np.array([name not in there for name in names]))
-    return [
-      name for name, lacking in zip(names, lacks[0], strict=True) if lacking
     ]
+    lacks = [
+      not any(self._is_of(metric, record) for record in own)
+      for metric in names_lib.find_all(names)
+    ]
+    of_all = sharding.gather(np.array(lacks))
+    return [
+      name for name, lacking in zip(names, of_all[0], strict=True) if lacking
+    ]
+
+  def _is_of(self, metric: Metric, record: dict[str, Any]) -> bool:
+    """Whether a record is of a metric, by the same features."""
+    return record.get('metric', metric.name) == metric.name and any(
+      number.startswith(wanted) if wanted.endswith('/') else number == wanted
+      for wanted in metric.numbers(self._settings)
+      for number in record
+    )
 
   def _fitting(self, names: Sequence[str], reals: Reals) -> list[str]:
     """Those that can be computed at a level, where images may be too small."""
@@ -148,17 +170,18 @@ class Evaluations:
         self._left_out.add((reals.train.resolution, name))
     return fitting
 
-  def _take(self, result: Result, model: Model) -> None:
+  def _take(self, result: Result, images_seen: int, model: Model) -> None:
     """Records a result, and has its checkpoint kept if it is the best."""
     scalars, words = evaluate_lib.record_of(result, self._settings, model)
     words[best_lib.WHILE_TRAINING] = True
-    self._telemetry.record(model.images_seen, scalars, **words)
+    self._run.check_owner()  # computing may have taken hours
+    self._telemetry.record(images_seen, scalars, **words)
     for line in reports.lines([result]):
       self._telemetry.say(line)
     number = self._run.config.evaluation.keep_best
     if number in scalars:
       best = self._keep_best()
-      if best == model.images_seen:
+      if best == images_seen:
         self._telemetry.say(f'the best {number} so far, which is kept')
 
   def _keep_best(self) -> int | None:
@@ -184,13 +207,15 @@ class Evaluations:
     self._run.checkpoints.keep(best)
     return best
 
-  def _tell_how_long(self, began: float) -> None:
+  def _tell_how_long(self, began: float, among_steps: bool) -> None:
     """Says it, and warns where most of the time goes into evaluating."""
     now = time.monotonic()
     took, since = now - began, now - self._ended
     self._ended = now
-    line = f'evaluated in {took:.1f} s, {took / since:.0%} of the time'
-    if took > _MOST * since and self._run.config.evaluation.every_images:
+    line = f'evaluated in {took:.1f} s'
+    if among_steps:
+      line += f', {took / since:.0%} of the time'
+    if among_steps and took > _MOST * since:
       line = (
         f'warning: {line}: raise --config.evaluation.every_images, or choose '
         'metrics of fewer images'

@@ -1,5 +1,7 @@
 """What happens to a state between steps: it is measured, drawn and saved."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -8,7 +10,6 @@ import numpy as np
 from alae_jax.inference.loading import default_weights, model_of
 from alae_jax.models.networks import Networks
 from alae_jax.runs.checkpoint import Checkpoints
-from alae_jax.runs.ownership import LostFolder, Owner
 from alae_jax.runs.schedule import Segment
 from alae_jax.runs.state import TrainState
 from alae_jax.training.evaluation import Evaluations
@@ -32,7 +33,7 @@ class Watch:
     snapshots: Snapshots,
     telemetry: Telemetry,
     evaluations: Evaluations,
-    owner: Owner | None,
+    check_owner: Callable[[], None],
   ):
     self._config = config
     self._networks = networks
@@ -41,7 +42,7 @@ class Watch:
     self._snapshots = snapshots
     self._telemetry = telemetry
     self._evaluations = evaluations
-    self._owner = owner
+    self._check_owner = check_owner
     self._pending: list[tuple[int, dict[str, jax.Array]]] = []
 
   def after_step(
@@ -112,14 +113,6 @@ class Watch:
         + self._advice()
       )
     self._checkpoints.save(state, images_seen)
-
-  def _check_owner(self) -> None:
-    if self._owner is not None:
-      try:
-        self._owner.check()
-      except LostFolder:
-        self._checkpoints.lose()
-        raise
 
   def _advice(self) -> str:
     """How to go on when a number is not finite."""

@@ -188,7 +188,7 @@ def train_segment(
     snapshots,
     telemetry,
     evaluations,
-    run.owner,
+    run.check_owner,
   )
   if images_seen == segment.began:
     state = reset_optimizer(run, state)

@@ -16,7 +16,7 @@ from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.folder import RunFolder, stored_config, write_config
-from alae_jax.runs.ownership import Owner
+from alae_jax.runs.ownership import LostFolder, Owner
 from alae_jax.runs.schedule import Segment, build_schedule, config_at
 from alae_jax.runs.state import TrainState
 from alae_jax.training import criteria, start
@@ -39,6 +39,19 @@ class Run:
   def images(self) -> int:
     """Images seen when the run is over."""
     return self.schedule[-1].end
+
+  def check_owner(self) -> None:
+    """Asks whether the folder is still ours; ask before writing to it.
+
+    Raises:
+      LostFolder: it is not, and nothing more is saved there.
+    """
+    if self.owner is not None:
+      try:
+        self.owner.check()
+      except LostFolder:
+        self.checkpoints.lose()
+        raise
 
 
 def settle_config(

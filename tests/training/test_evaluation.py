@@ -12,7 +12,9 @@ from alae_jax.inference import loading
 from alae_jax.metrics.crew import Stopped
 from alae_jax.runs import best, records
 from alae_jax.runs.folder import open_folder
+from alae_jax.runs.ownership import LostFolder
 from alae_jax.training import criteria, loop
+from tests.support import example_runs
 from tests.support.measured import make_metric
 from tests.support.runs import assert_identical, final_state
 
@@ -71,7 +73,8 @@ def test_metrics_are_computed_every_so_many_images(config, tmp_path, measured):
   }.items() <= next(r for r in written if 'number' in r).items()
   log = (tmp_path / 'log.txt').read_text()
   assert log.count('evaluating: number') == 5
-  assert 'of the time' in log
+  assert log.count('% of the time') == 5  # and not of none that is trained
+  assert log.count('evaluated in') == 6
   loop.train(config, str(tmp_path))  # finished: nothing is missing
   assert len(measured) == 5
 
@@ -190,6 +193,58 @@ def test_a_signal_during_the_last_evaluation(config, tmp_path, monkeypatch):
   assert numbers_of(tmp_path) == {16: 1.0}
 
 
+@pytest.mark.parametrize('when', ['evaluating', 'training'])
+def test_a_signal_at_the_last_step_leaves_the_run_unfinished(
+  config, tmp_path, monkeypatch, when
+):
+  config.train.images = 32
+  signals = []
+
+  def disturb(*_):
+    if not signals:
+      signals.append(os.kill(os.getpid(), signal.SIGTERM))
+
+  def number(subject):
+    if when == 'evaluating':
+      disturb()
+    if subject.crew.stops():
+      raise Stopped
+    return {'number': 1.0}
+
+  make_metric(monkeypatch, 'number', number)
+  if when == 'training':
+    advance = loop.Telemetry.advance
+    monkeypatch.setattr(
+      loop.Telemetry,
+      'advance',
+      lambda self, images_seen, side: (
+        images_seen == 32 and disturb(),
+        advance(self, images_seen, side),
+      ),
+    )
+  with pytest.raises(Interrupted, match='by SIGTERM while it was evaluated'):
+    loop.train(config, str(tmp_path))
+  loop.train(config, str(tmp_path))
+  assert numbers_of(tmp_path) == {32: 1.0}
+
+
+def test_a_folder_that_was_lost_meanwhile_is_not_written_to(
+  config, tmp_path, monkeypatch
+):
+  """A metric may take hours."""
+  taken_over = '{"token": "another", "process": "other"}'
+
+  def number(_):
+    (tmp_path / 'owner.json').write_text(taken_over)
+    return {'number': 1.0}
+
+  make_metric(monkeypatch, 'number', number)
+  with pytest.raises(LostFolder, match='now belongs to'):
+    loop.train(config, str(tmp_path))
+  assert not numbers_of(tmp_path)
+  assert (tmp_path / 'owner.json').read_text() == taken_over
+
+
 def test_metrics_that_a_run_of_before_has_recorded_are_not_computed_again(
   config, tmp_path, measured
 ):
@@ -228,6 +283,35 @@ def test_what_data_lacks_is_told_before_anything_is_made(config, tmp_path):
   with pytest.raises(UserError, match='is 8x8, and it takes 16x16'):
     loop.train(config, str(tmp_path / 'run'))
   assert not pathlib.Path(tmp_path / 'run').exists()
+
+
+def test_a_run_whose_encoder_takes_other_images_is_told_at_once(
+  config, tmp_path
+):
+  """And not by the first evaluation, after hours."""
+  other = example_runs.style_run(tmp_path / 'other')
+  config.evaluation.metrics = ('fid50',)
+  config.evaluation.features = f'probe:{other}'
+  with pytest.raises(UserError, match='takes 16x16 RGB, and these images are'):
+    loop.train(config, str(tmp_path / 'run'))
+  assert not pathlib.Path(tmp_path / 'run').exists()
+
+
+def test_metrics_by_other_features_are_computed_beside_those_that_are_there(
+  config, tmp_path
+):
+  config.evaluation.every_images, config.evaluation.metrics = 0, ()
+  config.evaluation.at_end = ('fid50', 'rec20')
+  config.train.images = 16
+  other = example_runs.mlp_run(tmp_path / 'other')
+  for features in ('pixels', f'probe:{other}'):
+    config.evaluation.features = features
+    loop.train(config, str(tmp_path / 'run'))
+  written = records.read(open_folder(str(tmp_path / 'run')).metrics)
+  assert [record.get('metric') for record in written if 'metric' in record] == [
+    'fid50', 'rec20', 'fid50',
+  ]  # fmt: skip
+  assert 'fd_probe' in written[-1]
 
 
 def test_keep_best_takes_any_number_of_the_metrics(config):
