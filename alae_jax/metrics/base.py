@@ -114,7 +114,7 @@ def of_split(split: str, train: Dataset, test: Dataset | None) -> Dataset:
   if test is None:
     raise UserError(
       f"dataset '{train.name}' has no test images: say that its training "
-      'images are to be reconstructed (split train)'
+      'images are to be reconstructed (split train, or protocol alae-release)'
     )
   return test
 

@@ -74,7 +74,8 @@ NUMBERS = {
   '--method': ('directions mlp --out out', ['', 'lda', 'PCA', 'pca,sefa']),
   '--metrics': (
     'evaluate mlp',
-    ['', ',', ' , ', 'fid', 'probe,probe', 'probe,fid', 'PROBE', '\x1b[2J'],
+    ['', ',', ' , ', 'fid', 'probe,probe', 'probe,fid', 'PROBE', '\x1b[2J',
+     'fid0', 'fid2000k', 'rec' + '9' * 5000],
   ),
   '--resolution': (
     COMMANDS['prepare'],
@@ -86,6 +87,18 @@ NUMBERS = {
      '1e30', '-0.5', '0.99'],
   ),
   '--channels': (COMMANDS['prepare'], ['', '0', '2', '4', '-1', '1.5', 'rgb']),
+}  # fmt: skip
+
+# Of `alae evaluate`, where some mean something else than to other verbs.
+OF_EVALUATE = {
+  '--protocol': ['', ' ', 'tf', 'STYLEGAN', 'stylegan,pytorch-fid'],
+  '--features': ['', ' ', 'vgg', 'Pixels', 'probe', 'probe:', 'pixels:mlp'],
+  '--split': ['', 'TEST', 'validation', 'train,test', 'all'],
+  '--real_images': [*NO_WHOLE_NUMBERS, '1', '1000001'],
+  '--truncation': [*NO_NUMBERS, '1e308', '101'],
+  '--seed': [*NO_NUMBERS, '-1', '1.5', '0-3', '1,2', '4294967296', '9' * 5000],
+  '--format': ['', 'png', 'TEXT', 'text,json', 'csv'],
+  '--checkpoint': [*NO_NUMBERS, '-1', '1.5', 'newest', 'BEST', 'best,16'],
 }  # fmt: skip
 
 # The films' other format has other limits.
@@ -198,6 +211,18 @@ COMMAND_LINES = {
   'evaluate faces --metrics probe --data_dir text.txt': 'text.txt',
   'evaluate faces --metrics probe --data_dir pipe': 'pipe',
   'directions faces --method labels --data_dir photos --out out': 'photos',
+  # Metrics that can't be had.
+  'evaluate mlp --metrics fid2 --published=yes': '--published',
+  'evaluate mlp --metrics fid2 --feature pixels': 'did you mean --features?',
+  'evaluate mlp --metrics fid2 --features probe:missing': 'missing',
+  'evaluate mlp --metrics fid2 --features probe:text.txt': 'text.txt',
+  'evaluate mlp --metrics fid2 --features probe:style': 'takes 16x16 RGB',
+  'evaluate mlp --metrics fid2,fid3 --features pixels': 'both give fd_pixels',
+  'evaluate mlp --metrics ppl_w_end --features pixels': 'it is of LPIPS',
+  'evaluate mlp --metrics rec,lpips_rec --features random': 'takes 16x16',
+  'evaluate mlp --metrics rec --checkpoint best': 'keeps none',
+  'evaluate mlp --metrics rec --checkpoint 17': 'has those after 16',
+  'evaluate mlp missing --metrics rec': 'missing is not a run folder',
   # A run counts the layers that it has grown to.
   'generate growing --seeds 1 --truncation 0 --cutoff 3 --out out': '0 to 1',
   'mix growing --sources 1 --destinations 2 --layers 2 --out out': '0 to 1',
@@ -211,10 +236,19 @@ UNKNOWN = [
 
 
 def number_rows():
-  for option, (command, values) in NUMBERS.items():
+  evaluate = 'evaluate mlp --metrics fid2'
+  rows = [
+    *((option, *row) for option, row in NUMBERS.items()),
+    *((option, evaluate, values) for option, values in OF_EVALUATE.items()),
+  ]
+  for option, command, values in rows:
+    verb = command.partition(' ')[0]
     for value in values:
       yield pytest.param(
-        command, option, value, id=f'{option} {value[:20]!a} {len(value)}'
+        command,
+        option,
+        value,
+        id=f'{verb} {option} {value[:20]!a} {len(value)}',
       )
 
 
