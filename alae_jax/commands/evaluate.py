@@ -113,12 +113,13 @@ def run(args: argparse.Namespace) -> None:
     for workdir, folder in zip(args.workdirs, folders, strict=True):
       with progress.telling(f'loading {printable(workdir)}'):
         loaded = _load(workdir, args)
-      measured.append(_evaluate(loaded, folder, names, settings, args))
+      _evaluate(loaded, folder, names, settings, args, measured)
       data, side = loaded.model.config.data.name, loaded.model.resolution
       published |= dict.fromkeys(
         published_lib.beside(data, side, list(measured[-1].numbers))
       )
-  finally:  # what is there when a later run can't be evaluated is told too
+  finally:  # what is there when something later fails is told too
+    measured = [one for one in measured if one.records]
     if measured:
       shown = list(published) if args.published else []
       print(reports.report(measured, shown, args.format))
@@ -140,8 +141,18 @@ def _evaluate(
   names: list[str],
   settings: 'Settings',
   args: argparse.Namespace,
-) -> 'Measured':
-  """Computes and records the metrics of a run."""
+  measured: list['Measured'],
+) -> None:
+  """Computes and records the metrics of a run.
+
+  Args:
+    loaded: the run.
+    folder: of the run.
+    names: of the metrics.
+    settings: how.
+    args: of the command.
+    measured: to which the run is added, with what there is so far.
+  """
   from alae_jax.inference import pictures
   from alae_jax.metrics import evaluate as evaluate_lib
   from alae_jax.metrics import ranking, reports
@@ -150,6 +161,14 @@ def _evaluate(
   train, test = evaluate_lib.open_images(loaded.model, args.data_dir)
   found: list[dict[str, Any]] = []
   numbers: dict[str, float | None] = {}
+  measured.append(
+    reports.Measured(
+      printable(str(folder.path)),
+      f'{loaded.images_seen:,} images, {loaded.weights}',
+      found,
+      numbers,
+    )
+  )
   for result in evaluate_lib.evaluate(
     loaded.model, names, settings, train, test
   ):
@@ -165,12 +184,6 @@ def _evaluate(
       with _forgiven(f'{name} is not drawn'):
         folder.pictures.mkdir(exist_ok=True)  # an exported model has none
         pictures.write_png(folder.pictures / name, drawn)
-  return reports.Measured(
-    printable(str(folder.path)),
-    f'{loaded.images_seen:,} images, {loaded.weights}',
-    found,
-    numbers,
-  )
 
 
 def _record(

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from alae_jax import cli
 from alae_jax.metrics import published
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder
@@ -172,6 +173,21 @@ def test_what_is_there_is_told_when_a_later_run_fails(run, other, capsys):
   said = refused(capsys, 'evaluate', run, other, '--metrics', 'rec20')
   assert "no dataset 'nowhere'" in said
   assert len(recorded(run)) == 1
+
+
+def test_what_is_there_is_told_when_a_later_metric_is_stopped(
+  run, capsys, monkeypatch
+):
+  def stop(_):
+    raise KeyboardInterrupt
+
+  make_metric(monkeypatch, 'late', stop)
+  assert cli.main(['evaluate', run, '--metrics', 'rec20,late']) == 130
+  printed = capsys.readouterr()
+  assert re.search(r'rec20/psnr +\d', printed.out)
+  assert printed.err.endswith('alae: stopped by Ctrl-C\n')
+  assert cli.main(['evaluate', run, '--metrics', 'late,rec20']) == 130
+  assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
