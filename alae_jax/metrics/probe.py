@@ -7,6 +7,7 @@ the second.
 """
 
 import functools
+from collections.abc import Sequence
 
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
@@ -52,6 +53,11 @@ def probe(model: Model, train: Dataset, test: Dataset) -> dict[str, float]:
     'probe/train_images': len(train),
     'probe/test_images': len(test),
   }
+
+
+def accuracies(codes: Sequence[str]) -> tuple[str, ...]:
+  """The names of the accuracies on some codes of E, such as w and hidden."""
+  return tuple(f'probe/{by}_{code}' for code in codes for by in ('1nn', 'svm'))
 
 
 class Probe(Metric):

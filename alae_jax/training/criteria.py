@@ -8,7 +8,9 @@ import ml_collections
 from alae_jax.errors import UserError
 from alae_jax.metrics import evaluate as evaluate_lib
 from alae_jax.metrics import names as names_lib
-from alae_jax.metrics.base import Settings
+from alae_jax.metrics.base import Metric, Settings
+from alae_jax.metrics.probe import Probe, accuracies
+from alae_jax.models.networks import build_networks
 from alae_jax.training.reals import Reals
 
 
@@ -39,7 +41,7 @@ def check_names(config: ml_collections.ConfigDict) -> None:
   given = [
     name
     for metric in names_lib.find_all(evaluation.metrics)
-    for name in metric.numbers(settings)
+    for name in _numbers(metric, config)
   ]
   if number and not any(
     number == name or (name.endswith('/') and number.startswith(name))
@@ -49,6 +51,15 @@ def check_names(config: ml_collections.ConfigDict) -> None:
       f'config.evaluation.keep_best is {number!r}: config.evaluation.metrics '
       f'give {", ".join(given)}'
     )
+
+
+def _numbers(
+  metric: Metric, config: ml_collections.ConfigDict
+) -> tuple[str, ...]:
+  """The names of a metric's numbers, of which a checkpoint may be best."""
+  if isinstance(metric, Probe):
+    return accuracies(('w', *build_networks(config).feature_names))
+  return metric.numbers(settings_of(config))
 
 
 @contextlib.contextmanager

@@ -267,11 +267,15 @@ def test_metrics_that_a_run_of_before_has_recorded_are_not_computed_again(
     ('protocol', 'tf1', r"protocol 'tf1': there is stylegan"),
     ('features', 'vgg', r"features 'vgg': there is inception"),
     ('keep_best', 'fid5k', r"keep_best is 'fid5k': .* give number"),
+    ('keep_best', 'probe/1nn', 'give probe/1nn_w, probe/svm_w, probe/1nn_hid'),
+    ('keep_best', 'probe/train_images', 'give probe/1nn_w, '),
   ],
 )
 def test_wrong_settings_are_refused_before_anything_is_made(
   config, tmp_path, measured, field, value, fault
 ):
+  if str(value).startswith('probe'):
+    config.evaluation.metrics = ('probe',)
   config.evaluation[field] = value
   with pytest.raises(UserError, match=fault):
     loop.train(config, str(tmp_path / 'run'))
