@@ -92,7 +92,6 @@ def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
       'seed': 0,
       'images': 0,
       'weights': 'ema',
-      'resolution': 8,
       'number': 1,
     }
 

@@ -109,7 +109,9 @@ def test_load_takes_a_checkpoint_and_weights(made):
   assert loading.load_run(made, 32, 'live').weights == 'live'
 
 
-@pytest.mark.parametrize('checkpoint', ['newest', 'ema', True, 2.5, -1, 17, [16]])
+@pytest.mark.parametrize(
+  'checkpoint', ['newest', 'ema', True, 2.5, -1, 17, [16]]
+)
 def test_load_tells_which_checkpoints_there_are(made, checkpoint):
   with pytest.raises(UserError) as told:
     alae_jax.load(made, checkpoint)
