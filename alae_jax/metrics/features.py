@@ -31,7 +31,7 @@ _PIXEL_SIDE = 16
 # On each device: 3 GB of Inception's activations. A processor's memory is slow
 # to be had anew in each call, and a few images keep it busy.
 _IMAGES_AT_ONCE = 64
-_IMAGES_AT_ONCE_ON_CPU = 8
+_IMAGES_AT_ONCE_ON_CPU = 2
 
 
 class Extract(Hashable, Protocol):
