@@ -277,6 +277,6 @@ def test_a_wrong_override_is_named(tmp_path, word, said):
 
 def test_only_a_style_model_has_a_release_layout(mlp, tmp_path):
   out = tmp_path / 'out'
-  with pytest.raises(UserError, match='mlp0 holds an mlp model'):
+  with pytest.raises(UserError, match='holds an mlp model'):
     exporting.export(mlp, ['safetensors', 'release'], str(out))
   assert not out.exists()

@@ -199,7 +199,7 @@ def test_no_images_are_no_special_case(model):
 def test_a_cutoff_counts_the_layers_that_a_run_has_grown_to():
   whole = style_model()
   young = Model(
-    whole.config, whole._networks, whole.params, whole.mean_w, level=0
+    whole.config, whole.networks, whole.params, whole.mean_w, level=0
   )
   assert young.truncate(np.ones((1, 6)), 0.5, 2).shape == (1, 6, 6)
   for cutoff in (3, 6, 1.0, True):
@@ -215,7 +215,7 @@ def test_a_model_says_what_it_is(model):
   whole = style_model()
   young = Model(
     whole.config,
-    whole._networks,
+    whole.networks,
     whole.params,
     whole.mean_w,
     level=1,
