@@ -38,7 +38,7 @@ class Verb:
 VERBS = {
   'train': Verb(
     'train, or continue what the run folder holds',
-    'alae train --config=experiments/digits.py --workdir=runs/digits',
+    'alae train --config=digits --workdir=runs/digits',
     'train',
     overrides=True,
   ),

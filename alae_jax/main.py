@@ -1,6 +1,6 @@
 """Trains an ALAE: the project's main job.
 
-  python -m alae_jax.main --config=experiments/digits.py --workdir=runs/digits
+  python -m alae_jax.main --config=digits --workdir=runs/digits
 
 The same command continues a run that was interrupted. Fields of the config are
 overridden on the command line: --config.train.seed=1

@@ -11,7 +11,7 @@ folder, by https://github.com/fyu/lsun; a quarter is what the release took.
 
   pip install 'alae_jax[lmdb]'
   alae prepare bedroom --source lsun --data_dir data --max_images 758260
-  python -m alae_jax.main --config=experiments/bedroom.py --workdir=runs/bedroom
+  python -m alae_jax.main --config=bedroom --workdir=runs/bedroom
 """
 
 from alae_jax import config as defaults

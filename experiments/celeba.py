@@ -12,7 +12,7 @@ Data: img_align_celeba.zip (1.4 GB) from
 https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html
 
   alae prepare celeba --source img_align_celeba.zip --data_dir data
-  python -m alae_jax.main --config=experiments/celeba.py --workdir=runs/celeba
+  python -m alae_jax.main --config=celeba --workdir=runs/celeba
 """
 
 from alae_jax import config as defaults

@@ -12,8 +12,7 @@ https://github.com/switchablenorms/CelebAMask-HQ, unzipped or not, or any of
 the forms that `alae prepare --help` names.
 
   alae prepare celebahq --source CelebAMask-HQ.zip --data_dir data
-  python -m alae_jax.main --config=experiments/celebahq.py \
-      --workdir=runs/celebahq
+  python -m alae_jax.main --config=celebahq --workdir=runs/celebahq
 """
 
 from alae_jax import config as defaults

@@ -8,7 +8,7 @@ Hardware: two CPU cores, 1.5 to 2.5 minutes.
 Expected, by machine and versions: on w 0.87 to 0.90 (1NN) and 0.83 to 0.87
 (linear SVM), on the hidden layer about 0.95 and 0.93, of 297 test digits.
 
-  python -m alae_jax.main --config=experiments/digits.py --workdir=runs/digits
+  python -m alae_jax.main --config=digits --workdir=runs/digits
 """
 
 from alae_jax import config as defaults

@@ -5,8 +5,7 @@ Not in the paper. 800 epochs of 60,000 images; see mnist.py.
 Hardware: two CPU cores, about 30 seconds an epoch, as MNIST. Not run yet.
 
   alae prepare fashion_mnist --data_dir data
-  python -m alae_jax.main --config=experiments/fashion_mnist.py \
-      --workdir=runs/fashion_mnist
+  python -m alae_jax.main --config=fashion_mnist --workdir=runs/fashion_mnist
 """
 
 from alae_jax import config as defaults

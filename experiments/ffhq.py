@@ -11,7 +11,7 @@ Data: the folder or zip images1024x1024 (89 GB), or StyleGAN's
 ffhq-r10.tfrecords, from https://github.com/NVlabs/ffhq-dataset
 
   alae prepare ffhq --source images1024x1024 --data_dir data
-  python -m alae_jax.main --config=experiments/ffhq.py --workdir=runs/ffhq
+  python -m alae_jax.main --config=ffhq --workdir=runs/ffhq
 """
 
 from alae_jax import config as defaults

@@ -6,7 +6,7 @@ for testing. Another size is another number of levels: 7 for 256x256, 5 for
 devices there are; mirror images only if left and right mean nothing.
 
   alae prepare images --source FOLDER --data_dir data --resolution 128
-  python -m alae_jax.main --config=experiments/folder.py --workdir=runs/images
+  python -m alae_jax.main --config=folder --workdir=runs/images
 """
 
 from alae_jax import config as defaults

@@ -8,7 +8,7 @@ Expected at 20 epochs: on w 0.93 (1NN) and 0.89 (linear SVM), on the hidden
 layer 0.97 and 0.97, of 10,000 test images.
 
   alae prepare mnist --data_dir data
-  python -m alae_jax.main --config=experiments/mnist.py --workdir=runs/mnist
+  python -m alae_jax.main --config=mnist --workdir=runs/mnist
 """
 
 from alae_jax import config as defaults

@@ -9,8 +9,7 @@ minutes to 16x16 (digits that read, reconstructions that follow their inputs):
   --config.growth.batch_sizes="(32,32,16)" --config.train.ema_half_life=3000
 
   alae prepare mnist --resolution 32 --data_dir data
-  python -m alae_jax.main --config=experiments/mnist_style.py \
-      --workdir=runs/mnist_style
+  python -m alae_jax.main --config=mnist_style --workdir=runs/mnist_style
 """
 
 from alae_jax import config as defaults

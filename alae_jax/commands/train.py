@@ -14,8 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     '--config',
     required=True,
     type=options.path,
-    metavar='FILE',
-    help="a file of experiments/, your own, or a run's config.json; "
+    metavar='NAME|FILE',
+    help='a recipe by its name, such as digits (another name tells which there '
+    "are), your own file, or a run's config.json; "
     '--config.section.field=value overrides a field',
   )
   parser.add_argument(

@@ -1,9 +1,9 @@
 """The configuration of a run: its fields, what is allowed, its files.
 
-A file in experiments/ calls `default()` or `default_style()` and overrides what
-its recipe needs; the command line overrides that (`--config.train.seed=1`). The
-result is locked and typed, and `validate` refuses impossible values before
-anything is compiled.
+A file in experiments/, found by its name too, calls `default()` or
+`default_style()` and overrides what its recipe needs; the command line
+overrides that (`--config.train.seed=1`). The result is locked and typed, and
+`validate` refuses impossible values before anything is compiled.
 """
 
 from alae_jax.config.checks import validate

@@ -13,7 +13,7 @@ from alae_jax.config import values
 from alae_jax.config.checks import validate
 from alae_jax.config.continuing import resolve
 from alae_jax.config.defaults import default
-from alae_jax.config.recipes import run_recipe
+from alae_jax.config.recipes import run_recipe, shipped
 from alae_jax.errors import UserError
 
 _PREFIX = '--config.'
@@ -30,7 +30,7 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
 
   Args:
     path: of a Python file with a function get_config(), or a run's
-      config.json.
+      config.json; or the name of a recipe that alae_jax comes with.
     overrides: --config.section.field=value, as on the command line.
 
   Raises:
@@ -40,11 +40,12 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
   if path.endswith('.json'):
     return override(load(located), overrides)
   given = _read_overrides(overrides)
-  path = os.fspath(located)
+  recipes = shipped()
+  path = recipes.get(path, os.fspath(located))
   if not path.endswith('.py') or not os.path.isfile(path):
     raise UserError(
-      f'config {path} is neither a Python file nor a '
-      "run's config.json: give one of experiments/, or your own"
+      f"config {path} is neither a Python file nor a run's config.json nor a "
+      f'recipe: the recipes are {", ".join(recipes)}'
     )
   config = run_recipe(path)
   # On the user's own config, in which fields may refer to each other.

@@ -1,5 +1,6 @@
 """Config files in Python: run, with one line for what goes wrong in them."""
 
+import pathlib
 import re
 import runpy
 import traceback
@@ -13,6 +14,17 @@ from alae_jax.errors import UserError, reason
 
 _LONGEST = 300  # of what the file's own errors say
 _BASIS = 'start from alae_jax.config.default() or default_style()'
+
+# The recipes are installed in the package; in a clone they are beside it.
+_PACKAGE = pathlib.Path(__file__).parents[1]
+_INSTALLED = _PACKAGE / 'experiments'
+_CLONED = _PACKAGE.parent / 'experiments'
+
+
+def shipped() -> dict[str, str]:
+  """{'mnist': its path}: the recipes that alae_jax comes with, by name."""
+  folder = _INSTALLED if _INSTALLED.is_dir() else _CLONED
+  return {path.stem: str(path) for path in sorted(folder.glob('[!_]*.py'))}
 
 
 def run_recipe(path: str) -> ConfigDict:

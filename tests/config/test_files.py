@@ -2,15 +2,18 @@
 
 import json
 import os
+import pathlib
 
 import pytest
 from etils import epath
 
 from alae_jax import config as config_lib
+from alae_jax.config import recipes
 from alae_jax.config.files import read_config
 from alae_jax.errors import UserError
 from alae_jax.runs.folder import RunFolder, write_config
 
+RECIPES = pathlib.Path(__file__).parents[2] / 'experiments'
 DIGITS = 'experiments/digits.py'
 _RECIPE = (
   'from alae_jax import config\ndef get_config():\n  c = config.default()\n'
@@ -93,10 +96,37 @@ def test_overrides_reach_what_refers_to_a_field(tmp_path):
   assert (config.model.z_dim, config.model.w_dim) == (9, 9)
 
 
-@pytest.mark.parametrize('path', ['experiments/nothing.py', 'README.md'])
+def test_a_recipe_is_found_by_its_name_from_any_folder(tmp_path, monkeypatch):
+  names = sorted(path.stem for path in RECIPES.glob('[!_]*.py'))
+  assert 'digits' in names
+  by_path = {name: read_config(f'experiments/{name}.py') for name in names}
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'digits').mkdir()  # a run of that name, or data
+  assert {name: read_config(name) for name in names} == by_path
+  assert read_config('digits', ['--config.train.seed=7']).train.seed == 7
+
+
+def test_an_installed_recipe_is_the_packages_own(tmp_path, monkeypatch):
+  """And not what another package has left beside it."""
+  package = tmp_path / 'alae_jax'
+  for folder in (tmp_path / 'experiments', package / 'experiments'):
+    folder.mkdir(parents=True)
+    (folder / f'of_{folder.parent.name}.py').touch()
+  monkeypatch.setattr(recipes, '_INSTALLED', package / 'experiments')
+  monkeypatch.setattr(recipes, '_CLONED', tmp_path / 'experiments')
+  assert list(recipes.shipped()) == ['of_alae_jax']
+
+
+@pytest.mark.parametrize(
+  'path',
+  ['experiments/nothing.py', 'README.md', 'mnits', 'mnist.py', 'experiments'],
+)
 def test_a_wrong_config_file_is_named(path):
-  with pytest.raises(UserError, match=path):
+  with pytest.raises(UserError, match=f'config {path} is neither ') as error:
     read_config(path)
+  assert 'the recipes are bedroom, celeba, celebahq, ' in str(error.value)
+  assert '\n' not in str(error.value)
+  assert len(str(error.value)) < 250
 
 
 @pytest.mark.parametrize(
