@@ -31,6 +31,7 @@ perceptual path length         metrics.path_length.PathLength
 
 import importlib
 
+# The one place; pyproject.toml has it read from here, without importing.
 __version__ = '0.1.0'
 
 
