@@ -63,6 +63,7 @@ def test_the_trained_levels_are_exported(tmp_path, capsys, monkeypatch, stage):
 
 
 def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
+  pytest.importorskip('torch')
   workdir = example_runs.growing_run(tmp_path / 'run', 160)
   out = tmp_path / 'out'
   said = refused(capsys, 'export', workdir, '--format', 'release', '--out', out)
@@ -83,6 +84,7 @@ def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
 def test_nothing_is_loaded_where_nothing_can_be_written(
   tmp_path, capsys, monkeypatch, made, said
 ):
+  pytest.importorskip('torch')
   def load_run(*_):
     raise AssertionError('loaded')
 
@@ -98,6 +100,7 @@ def test_nothing_is_loaded_where_nothing_can_be_written(
 
 @pytest.mark.parametrize('out', ['checkpoints', 'checkpoints/16/new', 'link/x'])
 def test_nothing_is_put_among_the_checkpoints(tmp_path, capsys, out):
+  pytest.importorskip('torch')
   run = tmp_path / 'run'
   (run / 'checkpoints' / '16').mkdir(parents=True)
   (run / 'link').symlink_to('checkpoints')
