@@ -85,6 +85,7 @@ def test_nothing_is_loaded_where_nothing_can_be_written(
   tmp_path, capsys, monkeypatch, made, said
 ):
   pytest.importorskip('torch')
+
   def load_run(*_):
     raise AssertionError('loaded')
 
