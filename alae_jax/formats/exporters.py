@@ -99,8 +99,8 @@ EXPORTERS = {
     'every bit)',
     ('model.pth',),
     'release_export',
-    'torch',
-    'torch',
+    # PyTorch, which it asks for when all else is in order.
+    extra='torch',
   ),
 }
 

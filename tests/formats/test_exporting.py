@@ -63,7 +63,6 @@ def test_the_trained_levels_are_exported(tmp_path, capsys, monkeypatch, stage):
 
 
 def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
-  pytest.importorskip('torch')
   workdir = example_runs.growing_run(tmp_path / 'run', 160)
   out = tmp_path / 'out'
   said = refused(capsys, 'export', workdir, '--format', 'release', '--out', out)
@@ -84,8 +83,6 @@ def test_a_run_of_one_level_is_no_model_yet(tmp_path, capsys):
 def test_nothing_is_loaded_where_nothing_can_be_written(
   tmp_path, capsys, monkeypatch, made, said
 ):
-  pytest.importorskip('torch')
-
   def load_run(*_):
     raise AssertionError('loaded')
 
@@ -101,7 +98,6 @@ def test_nothing_is_loaded_where_nothing_can_be_written(
 
 @pytest.mark.parametrize('out', ['checkpoints', 'checkpoints/16/new', 'link/x'])
 def test_nothing_is_put_among_the_checkpoints(tmp_path, capsys, out):
-  pytest.importorskip('torch')
   run = tmp_path / 'run'
   (run / 'checkpoints' / '16').mkdir(parents=True)
   (run / 'link').symlink_to('checkpoints')
@@ -132,9 +128,7 @@ def test_a_wrong_format_is_named(tmp_path, capsys, formats, said):
   assert said in refused(capsys, *words)
 
 
-@pytest.mark.parametrize(
-  ('form', 'package'), [('stablehlo', 'flatbuffers'), ('release', 'torch')]
-)
+@pytest.mark.parametrize(('form', 'package'), [('stablehlo', 'flatbuffers')])
 def test_a_missing_package_is_named(
   tmp_path, capsys, monkeypatch, form, package
 ):
