@@ -246,5 +246,10 @@ def test_a_users_own_style_changes_nothing(runs, tmp_path, monkeypatch):
   with matplotlib.rc_context({'text.usetex': True, 'font.size': 30}):
     alae('plot', runs / 'flat', '--out', tmp_path / 'b.svg')
     assert matplotlib.rcParams['font.size'] == 30
-  assert (tmp_path / 'a.svg').read_bytes() == (tmp_path / 'b.svg').read_bytes()
+  # Matplotlib derives the names of shapes from addresses in memory, too.
+  one, other = (
+    re.sub(r'[a-z][0-9a-f]{10}', 'shape', (tmp_path / name).read_text())
+    for name in ('a.svg', 'b.svg')
+  )
+  assert one == other
   assert 'matplotlib.pyplot' not in sys.modules
