@@ -19,7 +19,7 @@ from alae_jax.metrics.crew import Crew
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """How metrics are computed; all of it stands in every record.
+  """How metrics are computed; what a number depends on is in its record.
 
   Attributes:
     protocol: a name in protocols.PROTOCOLS.

@@ -4,6 +4,7 @@ Every device is given as many rows in every call, so a number does not depend
 on how many devices there are: sums in one program are always added alike.
 """
 
+import collections
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -84,7 +85,7 @@ class Crew:
       for part, batch in zip(parts, _ahead(batch_of, parts), strict=True):
         if self.stops():
           raise Stopped
-        if not len(part):  # where another process has one row more
+        if batch is None:  # another process has one row more
           continue
         filled = np.minimum(np.arange(size), len(part) - 1)
         # The first call takes so long because it compiles; a processor also
@@ -157,15 +158,22 @@ def _fetched(number: int, result: Any, shown: Any) -> Any:
 
 
 def _ahead(batch_of: Callable, parts: list[np.ndarray]) -> Iterator[Any]:
-  """The batches in order, a few of which are being made meanwhile."""
+  """The batches in order, a few of which are being made meanwhile.
+
+  Of no rows there is no batch, but None.
+  """
   threads = min(_READERS, os.cpu_count() or 1)
   pool = concurrent.futures.ThreadPoolExecutor(threads)
+
+  def make(part: np.ndarray) -> concurrent.futures.Future:
+    return pool.submit(lambda: batch_of(part) if len(part) else None)
+
   try:
-    made = [pool.submit(batch_of, part) for part in parts[:threads]]
-    for number in range(len(parts)):
-      if number + threads < len(parts):
-        made.append(pool.submit(batch_of, parts[number + threads]))
-      yield made[number].result()
-      made[number] = None  # type: ignore[call-overload]
+    made = collections.deque(make(part) for part in parts[:threads])
+    for part in parts[threads:]:
+      made.append(make(part))
+      yield made.popleft().result()
+    while made:
+      yield made.popleft().result()
   finally:
     pool.shutdown(cancel_futures=True)

@@ -50,10 +50,6 @@ class _OfFeatures(Metric):
     """See Metric."""
     features_lib.find(settings.features, protocols.find(settings.protocol))
 
-  def _keys(self, subject: Subject, indices: np.ndarray) -> tuple:
-    seed = subject.settings.seed
-    return (sampling.keys_of(seed, indices),) if len(indices) else ()
-
   def _generating(self, subject: Subject) -> tuple[Any, int, Any]:
     """A function, for how many rows, and what makes a batch of these."""
     seen, settings = subject.features, subject.settings
@@ -64,10 +60,16 @@ class _OfFeatures(Metric):
       seen.params,
       settings.truncation,
     )
-    return function, self.images, functools.partial(self._keys, subject)
+    keys = functools.partial(sampling.keys_batch, settings.seed)
+    return function, self.images, keys
 
-  def _fake_vectors(self, subject: Subject) -> np.ndarray:
-    return reals.all_rows(subject, *self._generating(subject), self.name)
+  def _both(self, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    """Features of real images and of as many generated ones."""
+    released = subject.protocol.released
+    choice = reals.choose(subject.train, self.images, released)
+    real = reals.vectors(subject, subject.train, choice)
+    fake = reals.all_rows(subject, *self._generating(subject), self.name)
+    return real, fake
 
   def _facts(self, subject: Subject, real: int) -> dict[str, Any]:
     return {
@@ -89,13 +91,10 @@ class Fid(_OfFeatures):
     """See Metric."""
     real = real_moments(subject, self.images)
     fake = reals.add_up(subject, *self._generating(subject), self.name)
+    name = self.numbers(subject.settings)[0]
     return Result(
       self.name,
-      {
-        self.numbers(subject.settings)[0]: statistics.frechet_distance(
-          real, fake
-        )
-      },
+      {name: statistics.frechet_distance(real, fake)},
       self._facts(subject, real.count),
     )
 
@@ -146,7 +145,7 @@ class Kid(_OfFeatures):
 
   def compute(self, subject: Subject) -> Result:
     """See Metric."""
-    real, fake = _both(self, subject)
+    real, fake = self._both(subject)
     name = self.numbers(subject.settings)[0]
     return Result(
       self.name,
@@ -183,7 +182,7 @@ class PrecisionRecall(_OfFeatures):
 
   def compute(self, subject: Subject) -> Result:
     """See Metric."""
-    real, fake = _both(self, subject)
+    real, fake = self._both(subject)
     found = statistics.precision_and_recall(real, fake, self.neighbours)
     return Result(
       self.name,
@@ -200,13 +199,6 @@ class _Results:
 
   def __call__(self, params: Any, images: Any, results: Any, _: Any) -> Any:
     return self.extract(params, results)
-
-
-def _both(metric: Any, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-  """Features of real images and of as many generated ones."""
-  choice = reals.choose(subject.train, metric.images, subject.protocol.released)
-  real = reals.vectors(subject, subject.train, choice)
-  return real, metric._fake_vectors(subject)
 
 
 def real_moments(subject: Subject, images: int) -> statistics.Moments:

@@ -17,7 +17,6 @@ import numpy as np
 from alae_jax.data.dataset import digest
 from alae_jax.errors import UserError
 from alae_jax.inference.loading import load
-from alae_jax.inference.model import Model
 from alae_jax.metrics import protocols
 from alae_jax.metrics.networks import inception, weights
 from alae_jax.models.networks import Networks, Stage
@@ -139,13 +138,10 @@ def find(name: str, protocol: protocols.Protocol) -> Features:
   return _of_stored(run) if run else _FIND[name](protocol)
 
 
-def of_run(model: Model, run: str) -> Features:
-  """E of a model as features.
-
-  Args:
-    model: of the run, which takes images of one size.
-    run: what the user calls it.
-  """
+@functools.cache
+def _of_stored(run: str) -> Features:
+  """E of a run, which takes images of one size; read once."""
+  model = load(run)
   leaves = jax.tree.leaves(model.params['encoder'])
   identity = digest(*(np.ascontiguousarray(leaf) for leaf in leaves))
   return Features(
@@ -155,11 +151,6 @@ def of_run(model: Model, run: str) -> Features:
     f'{run} after {model.images_seen} images, E {identity}',
     model.images_at_once,
   )
-
-
-@functools.cache
-def _of_stored(run: str) -> Features:
-  return of_run(load(run), run)
 
 
 def _images_at_once() -> int:

@@ -91,7 +91,7 @@ class PathLength(Metric):
         settings.truncation,
       ),
       self.pairs,
-      functools.partial(_keys, settings.seed),
+      functools.partial(sampling.keys_batch, settings.seed),
       subject.rows(perceptual.IMAGES_AT_ONCE),
       self.name,
     )
@@ -117,10 +117,6 @@ def mean_within(lengths: np.ndarray) -> float:
   low = np.percentile(lengths, _PERCENTILES[0], method='lower')
   high = np.percentile(lengths, _PERCENTILES[1], method='higher')
   return float(lengths[(lengths >= low) & (lengths <= high)].mean())
-
-
-def _keys(seed: int, indices: np.ndarray) -> tuple:
-  return (sampling.keys_of(seed, indices),) if len(indices) else ()
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))

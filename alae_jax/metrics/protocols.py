@@ -22,7 +22,6 @@ class Protocol:
 
   Attributes:
     name: by which users choose it.
-    says: what it is, in a line.
     released: whether pixels become bytes, images are drawn and real ones
       chosen as in the authors' release: bytes are cut off at (x + 1)·127,
       nine in ten images mix two styles, and of the training images so many as
@@ -33,7 +32,6 @@ class Protocol:
   """
 
   name: str
-  says: str
   released: bool = False
   scaled_to_one: bool = False
   reconstructs: str = 'test'
@@ -67,19 +65,9 @@ def to_colours(images: jax.Array) -> jax.Array:
 PROTOCOLS = {
   protocol.name: protocol
   for protocol in (
-    Protocol('stylegan', "StyleGAN's and TTUR's: all training images"),
-    Protocol(
-      'pytorch-fid',
-      "pytorch-fid's resize and scale: all training images",
-      scaled_to_one=True,
-    ),
-    Protocol(
-      'alae-release',
-      "the authors' release: mixed styles, mirrored training images, of which "
-      'reconstructions are made too',
-      released=True,
-      reconstructs='train',
-    ),
+    Protocol('stylegan'),  # and TTUR's
+    Protocol('pytorch-fid', scaled_to_one=True),
+    Protocol('alae-release', released=True, reconstructs='train'),
   )
 }
 

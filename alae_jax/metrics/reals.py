@@ -139,7 +139,7 @@ def require_finite(found: np.ndarray, features: Features) -> None:
 
 
 def _images(dataset: Dataset, choice: Choice, places: np.ndarray) -> tuple:
-  return (choice.batch(dataset, places),) if len(places) else ()
+  return (choice.batch(dataset, places),)
 
 
 def _title(subject: Subject, dataset: Dataset, choice: Choice) -> str:

@@ -165,8 +165,6 @@ def originals_and_keys(
   seed: int, originals: Dataset, choice: reals.Choice, places: np.ndarray
 ) -> tuple:
   """Images to reconstruct, and keys of their noise, each image's its own."""
-  if not len(places):
-    return ()
   keys = sampling.keys_of(seed, choice.indices[places])
   return choice.batch(originals, places), keys
 

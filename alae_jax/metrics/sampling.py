@@ -26,6 +26,11 @@ def keys_of(seed: int, indices: np.ndarray) -> jax.Array:
   )
 
 
+def keys_batch(seed: int, indices: np.ndarray) -> tuple[jax.Array]:
+  """What a crew is given to generate by: keys alone."""
+  return (keys_of(seed, indices),)
+
+
 def generated(
   model: Model, protocol: Protocol, extract: Extract, params: Any, psi: float
 ) -> functools.partial:

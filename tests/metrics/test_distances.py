@@ -146,7 +146,7 @@ def test_the_release_mixes_two_styles_in_most_images():
     )
     for protocol in (
       protocols.find('stylegan'),
-      protocols.Protocol('mixing', '', released=True),
+      protocols.Protocol('mixing', released=True),
     )
   )  # fmt: skip
   # Bytes differ too: by one in 255 at most, and by 2 in 255 where they round.
