@@ -20,6 +20,8 @@ _PREFIX = '--config.'
 
 # The section of an exported model's config.json that is no run's.
 _EXPORTED = 'exported'
+# Fields that name a folder of the machine that the run was on.
+_FOLDERS = ('data.data_dir', 'train.init_from')
 
 # What a run did that was made before these fields were.
 BEFORE = {'train.ema_rampup': 0.0}
@@ -107,7 +109,16 @@ def exported(path: epath.Path) -> Any:
 
 
 def with_exported(config: ConfigDict, facts: dict[str, Any]) -> str:
-  """The text of a config.json that says so."""
+  """The text of a config.json that says so, for others.
+
+  Which folders of this machine the run had its data and its first weights from
+  is no business of theirs: those fields have their default.
+  """
+  config = config.copy_and_resolve_references()
+  with config.unlocked():
+    for field in _FOLDERS:
+      section, name = field.split('.')
+      config[section][name] = default()[section][name]
   return json.dumps({**config.to_dict(), _EXPORTED: facts}, indent=2) + '\n'
 
 

@@ -11,10 +11,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import alae_jax
+from alae_jax import config as config_lib
 from alae_jax.errors import UserError
 from alae_jax.inference import loading
-from tests.support import verbs
+from tests.support import example_runs, verbs
 from tests.support.measured import make_metric
+from tests.support.runs import make_tiny_config
 
 
 def test_tensors_have_the_parameters_names(exported_run):
@@ -40,8 +42,22 @@ def test_the_config_says_which_weights_these_are(exported_run):
     'images_seen': model.images_seen,
     'weights': 'ema',
   }
-  run = pathlib.Path(exported_run.run, 'config.json').read_text()
-  assert config == json.loads(run)
+  run = json.loads(pathlib.Path(exported_run.run, 'config.json').read_text())
+  # The dataset's folder is this machine's.
+  run['data']['data_dir'] = config_lib.default().data.data_dir
+  assert config == run
+
+
+def test_no_folder_of_this_machine_is_told(tmp_path):
+  config = make_tiny_config()
+  config.data.data_dir = str(tmp_path / 'data')
+  config.train.init_from = str(tmp_path / 'other@64')
+  run = example_runs.write_run(tmp_path / 'run', config)
+  out = tmp_path / 'out'
+  verbs.alae('export', run, '--format', 'safetensors', '--out', out)
+  for name in ('config.json', 'README.md'):
+    assert str(tmp_path) not in (out / name).read_text()
+  assert alae_jax.load(str(out)).config.train.init_from == ''
 
 
 def test_the_folder_loads_as_its_run_to_the_last_bit(exported_run):
