@@ -111,7 +111,7 @@ class Model:
 
   @property
   def active_layers(self) -> int:
-    """How many of them are at work at this level: fewer while growing."""
+    """How many of them are at work at this level, fewer while growing."""
     return self.networks.layers_at(self.level)
 
   @property
@@ -121,7 +121,7 @@ class Model:
 
   @property
   def feature_names(self) -> tuple[str, ...]:
-    """What `features` can show of E: 'hidden' for an MLP."""
+    """What `features` can show of E, as 'hidden' for an MLP."""
     return self.networks.feature_names
 
   def map(self, z: ArrayLike) -> np.ndarray:

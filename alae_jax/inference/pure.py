@@ -34,7 +34,7 @@ class PureFunctions(NamedTuple):
 
   They take parameters such as `model.params`, and are differentiable in these
   and in their input. Nothing is split to fit memory, nothing but shapes is
-  checked. Where G should lead, say, and which w leads there:
+  checked. Where G should lead, say, and which w leads there::
 
       def distance(w):
         return jnp.mean((model.pure.decode(model.params, w) - target) ** 2)

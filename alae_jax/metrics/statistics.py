@@ -72,7 +72,7 @@ class Moments:
 def frechet_distance(one: Moments, other: Moments) -> float:
   """The Fréchet distance between Gaussians of these moments.
 
-  |μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½), as FID has it (Heusel et al.,
+  ‖μ₁ - μ₂‖² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½), as FID has it (Heusel et al.,
   arXiv:1706.08500). The trace of the root is the sum of the roots of the
   eigenvalues of Σ₁^½ Σ₂ Σ₁^½, which is symmetric: so it holds for covariances
   without full rank, where a general matrix root does not converge.
