@@ -8,6 +8,7 @@ import pytest
 
 from alae_jax import progress
 from tests.support import example_runs
+from tests.support import hub as hub_lib
 from tests.support.runs import make_tiny_config
 
 jax.config.update('jax_num_cpu_devices', 8)
@@ -44,3 +45,10 @@ def mlp(tmp_path_factory):
 @pytest.fixture(scope='module')
 def style(tmp_path_factory):
   return example_runs.style_run(tmp_path_factory.mktemp('style'))
+
+
+@pytest.fixture
+def hub(tmp_path):
+  """A Hugging Face hub without repositories, and an empty cache."""
+  with hub_lib.empty(tmp_path / 'hub_home') as server:
+    yield server

@@ -10,10 +10,10 @@ from alae_jax.commands import checks, options
 from alae_jax.errors import UserError, printable, reason, tell
 
 if TYPE_CHECKING:
+  from alae_jax.data.dataset import Dataset
   from alae_jax.inference.loading import LoadedRun
-  from alae_jax.metrics.base import Settings
+  from alae_jax.metrics.base import Result, Settings
   from alae_jax.metrics.reports import Measured
-  from alae_jax.runs.folder import RunFolder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     'workdirs',
     nargs='+',
-    type=options.path,
+    type=options.run,
     metavar='WORKDIR',
-    help='run folders, a column each',
+    help='run folders or models on the hub (hf://USER/NAME), a column each',
   )
   parser.add_argument(
     '--metrics',
@@ -110,10 +110,10 @@ def run(args: argparse.Namespace) -> None:
   measured: list[Measured] = []
   published: dict[published_lib.Published, None] = {}
   try:
-    for workdir, folder in zip(args.workdirs, folders, strict=True):
-      with progress.telling(f'loading {printable(workdir)}'):
-        loaded = _load(workdir, args)
-      _evaluate(loaded, folder, names, settings, args, measured)
+    for folder in folders:
+      with progress.telling(f'loading {printable(folder.name)}'):
+        loaded = _load(folder.name, args)
+      _evaluate(loaded, names, settings, args, measured)
       data, side = loaded.model.config.data.name, loaded.model.resolution
       published |= dict.fromkeys(
         published_lib.beside(data, side, list(measured[-1].numbers))
@@ -137,7 +137,6 @@ def _load(workdir: str, args: argparse.Namespace) -> 'LoadedRun':
 
 def _evaluate(
   loaded: 'LoadedRun',
-  folder: 'RunFolder',
   names: list[str],
   settings: 'Settings',
   args: argparse.Namespace,
@@ -147,23 +146,23 @@ def _evaluate(
 
   Args:
     loaded: the run.
-    folder: of the run.
     names: of the metrics.
     settings: how.
     args: of the command.
     measured: to which the run is added, with what there is so far.
   """
-  from alae_jax.inference import pictures
   from alae_jax.metrics import evaluate as evaluate_lib
-  from alae_jax.metrics import ranking, reports
+  from alae_jax.metrics import reports
   from alae_jax.metrics.base import of_split
 
+  if loaded.folder.address:
+    tell(f'{loaded.folder.name} is on the hub: its numbers are not recorded')
   train, test = evaluate_lib.open_images(loaded.model, args.data_dir)
   found: list[dict[str, Any]] = []
   numbers: dict[str, float | None] = {}
   measured.append(
     reports.Measured(
-      printable(str(folder.path)),
+      printable(loaded.folder.name),
       f'{loaded.images_seen:,} images, {loaded.weights}',
       found,
       numbers,
@@ -174,24 +173,38 @@ def _evaluate(
   ):
     finite, words = evaluate_lib.record_of(result, settings, loaded.model)
     record = {'images_seen': loaded.images_seen, **words, **finite}
-    _record(loaded, folder, record)
+    _record(loaded, record)
     found.append(record)
     numbers |= {name: record[name] for name in result.numbers}
     if result.values is not None:
       images = of_split(settings.reconstructs, train, test)
-      drawn = ranking.picture(loaded.model, images, result, settings.seed)
-      name = f'{result.metric}_ranked_{loaded.images_seen:09d}.png'
-      with _forgiven(f'{name} is not drawn'):
-        folder.pictures.mkdir(exist_ok=True)  # an exported model has none
-        pictures.write_png(folder.pictures / name, drawn)
+      _draw(loaded, images, result, settings.seed)
 
 
-def _record(
-  loaded: 'LoadedRun', folder: 'RunFolder', record: dict[str, Any]
+def _draw(
+  loaded: 'LoadedRun', images: 'Dataset', result: 'Result', seed: int
 ) -> None:
+  """Writes the picture of a metric that ranks images to the run's others."""
+  from alae_jax.inference import pictures
+  from alae_jax.metrics import ranking
+
+  folder = loaded.folder
+  if folder.address:  # its copy is the cache's
+    return
+  name = f'{result.metric}_ranked_{loaded.images_seen:09d}.png'
+  drawn = ranking.picture(loaded.model, images, result, seed)
+  with _forgiven(f'{name} is not drawn'):
+    folder.pictures.mkdir(exist_ok=True)  # an exported model has none
+    pictures.write_png(folder.pictures / name, drawn)
+
+
+def _record(loaded: 'LoadedRun', record: dict[str, Any]) -> None:
   """Adds a line to metrics.jsonl; the numbers are told in any case."""
   from alae_jax.runs import records
 
+  folder = loaded.folder
+  if folder.address:
+    return
   with _forgiven('a number is not recorded'):
     when = {
       'step': loaded.step,

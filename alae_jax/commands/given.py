@@ -19,15 +19,18 @@ def files(args: argparse.Namespace) -> Iterator[epath.Path]:
   """Every file that the arguments name, also by a folder or a CSV.
 
   And the run's own, but for its checkpoints, which no file of a verb is like.
+  The copy of a model on the hub is not the user's.
 
   Raises:
     UserError: there is no such file.
   """
   from alae_jax.inference import labels_file
   from alae_jax.inference.user_images import find_files
+  from alae_jax.runs import hub_address
   from alae_jax.runs.folder import RunFolder
 
-  yield from _of_run(RunFolder(storage.locate(args.workdir)))
+  if not hub_address.is_address(args.workdir):
+    yield from _of_run(RunFolder(storage.locate(args.workdir)))
   words = list(getattr(args, 'images', ()))
   for name in _POINTS:
     listed = getattr(args, name, None) or ()

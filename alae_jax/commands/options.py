@@ -8,6 +8,7 @@ from etils import epath
 from alae_jax import storage
 from alae_jax.errors import UserError
 from alae_jax.inference.choices import NOISES, Layers, parse_layers
+from alae_jax.runs import hub_address
 
 _LAST_SEED = 2**32 - 1
 FORMATS = ('png', 'gif', 'mp4')
@@ -47,9 +48,10 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
   """WORKDIR."""
   parser.add_argument(
     'workdir',
-    type=path,
+    type=run,
     metavar='WORKDIR',
-    help='a run folder, or one that `alae export` wrote',
+    help='a run folder, or one that `alae export` wrote, or such a one on the '
+    'Hugging Face hub: hf://USER/NAME or hf://USER/NAME@REVISION',
   )
 
 
@@ -144,6 +146,20 @@ def path(text: str) -> str:
   """A path, as it is; what can be none is refused."""
   try:
     storage.expand(text)
+  except UserError as error:
+    raise argparse.ArgumentTypeError(str(error)) from None
+  return text
+
+
+def run(text: str) -> str:
+  """A path or an address on the hub, as it is."""
+  return address(text) if hub_address.is_address(text) else path(text)
+
+
+def address(text: str) -> str:
+  """An address on the hub, as it is; what can be none is refused."""
+  try:
+    hub_address.parse(text)
   except UserError as error:
     raise argparse.ArgumentTypeError(str(error)) from None
   return text

@@ -109,6 +109,7 @@ class Output:
     record = {
       'command': self._args.verb,
       'alae_jax': __version__,
+      **({'address': loaded.model.address} if loaded.model.address else {}),
       'images_seen': loaded.images_seen,
       'weights': loaded.weights,
       'resolution': loaded.model.resolution,

@@ -24,7 +24,7 @@ class StoredRun:
   """What an exporter is given.
 
   Attributes:
-    workdir: a run folder, or an exported one.
+    workdir: a run folder, or an exported one, or one on the hub.
     loaded: the model of the chosen checkpoint and weights.
     both: reads the same checkpoint with its live networks and their EMA; an
       exported folder has not both, and a UserError says so.

@@ -18,6 +18,7 @@ from alae_jax.formats.exporters import (
   find,
 )
 from alae_jax.inference.loading import load_run, load_state
+from alae_jax.runs import hub_address
 from alae_jax.runs.folder import RunFolder
 
 
@@ -47,7 +48,7 @@ def export(
   All of them are made before the first is written.
 
   Args:
-    workdir: a run folder, or an exported one.
+    workdir: a run folder, or an exported one, or one on the hub.
     formats: names in EXPORTERS.
     out: a folder, made if need be.
     checkpoint: images seen, 'best', or None for the newest.
@@ -64,7 +65,9 @@ def export(
   _refuse(folder, workdir, out, names | {README, PREVIEW}, overwrite)
   loaded = load_run(workdir, checkpoint, weights)
   run = StoredRun(
-    workdir, loaded, lambda: load_state(workdir, loaded.images_seen)
+    workdir,
+    loaded,
+    lambda: load_state(loaded.folder.name, loaded.images_seen),
   )
   made = [exporter.load().export(run) for exporter in exporters]
   files: dict[str, bytes] = {}
@@ -97,9 +100,11 @@ def _refuse(
   if folder.exists() and not folder.is_dir():
     raise UserError(f'out {out} is a file: name a folder')
   storage.require_folder(folder)
-  _refuse_checkpoints(workdir, out)
   there = {path.name for path in folder.iterdir()} if folder.exists() else set()
-  own = RunFolder(folder).checkpoints.name in there or _same(workdir, out)
+  own = RunFolder(folder).checkpoints.name in there
+  if not hub_address.is_address(workdir):
+    _refuse_checkpoints(workdir, out)
+    own = own or _same(workdir, out)
   if own and not set(WEIGHTS).isdisjoint(names):
     raise UserError(
       f'out {out} is a model already, whose config.json would be replaced: '

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Mapping
 
-from alae_jax import __version__, storage
+from alae_jax import __version__
 from alae_jax.errors import printable
 from alae_jax.formats.exporters import PREVIEW, StoredRun
 from alae_jax.inference import latents, pictures
 from alae_jax.inference.model import Model
 from alae_jax.runs import records, series
-from alae_jax.runs.folder import RunFolder
 
 _SEEDS, _COLUMNS, _PSI = range(16), 4, 0.7
 
@@ -104,11 +103,10 @@ def _data(model: Model) -> str:
 
 def _metrics(run: StoredRun) -> str:
   """The newest of each number that was computed of these weights so far."""
-  folder = RunFolder(storage.locate(run.workdir))
   seen, weights = run.loaded.images_seen, run.loaded.weights
   curves = series.curves_of(
     record
-    for record in records.each(folder.metrics)
+    for record in records.each(run.loaded.folder.metrics)
     if record['images_seen'] <= seen
   )
   rows = [

@@ -31,12 +31,14 @@ class LoadedRun:
   """A model and where it comes from.
 
   Attributes:
+    folder: of the run, or of the exported model.
     model: at the level that the run had reached.
     images_seen: of the checkpoint.
     step: likewise.
     weights: 'ema' or 'live'.
   """
 
+  folder: RunFolder
   model: Model
   images_seen: int
   step: int
@@ -67,13 +69,14 @@ def load(
   """The model of a run folder, or of one that `alae export` wrote.
 
   Args:
-    path: of the folder, local or remote.
+    path: of the folder, local or remote; or hf://USER/NAME, a model on the
+      Hugging Face hub, or hf://USER/NAME@REVISION.
     checkpoint: images seen, 'best', or None for the newest.
     weights: 'ema', 'live', or None for what config.evaluation.use_ema says. An
       exported folder holds one checkpoint and one kind of weights.
 
   Raises:
-    UserError: the folder holds no model, or not that one.
+    UserError: the folder holds no model, or not that one, or can't be had.
   """
   return load_run(path, checkpoint, weights).model
 
@@ -94,7 +97,7 @@ def load_run(
   images_seen = stored.images_seen
   model = model_of(config, stored.networks, stored.state, images_seen, weights)
   step = steps_at(build_schedule(config), images_seen)
-  return LoadedRun(model, images_seen, step, weights)
+  return LoadedRun(folder, model, images_seen, step, weights)
 
 
 def _load_exported(
@@ -117,9 +120,10 @@ def _load_exported(
     facts.blend,
     images_seen=facts.images_seen,
     weights=facts.weights,
+    address=folder.address,
   )
   step = steps_at(build_schedule(config), facts.images_seen)
-  return LoadedRun(model, facts.images_seen, step, facts.weights)
+  return LoadedRun(folder, model, facts.images_seen, step, facts.weights)
 
 
 def _refuse_others(
@@ -131,12 +135,12 @@ def _refuse_others(
   """Refuses what a run has and its exported model has not."""
   if checkpoint not in (None, facts.images_seen):
     raise UserError(
-      f'checkpoint {checkpoint!r}: {folder.path} is an exported model, after '
+      f'checkpoint {checkpoint!r}: {folder.name} is an exported model, after '
       f'{facts.images_seen} images seen: its run has the others'
     )
   if weights not in (None, facts.weights):
     raise UserError(
-      f'weights {weights}: {folder.path} is an exported model, of the '
+      f'weights {weights}: {folder.name} is an exported model, of the '
       f'{facts.weights} weights: its run has both'
     )
 

@@ -39,6 +39,7 @@ class Model:
     blend: how far that level has faded in.
     images_seen: of the checkpoint, where it comes from one.
     weights: 'ema' or 'live', likewise.
+    address: where on the hub it comes from, with the commit; '' for nowhere.
     pure: the networks as pure functions of parameters, for jit, grad and vmap.
     networks: that the parameters are of.
     mesh: the devices that share each piece.
@@ -55,6 +56,7 @@ class Model:
     mesh: Mesh | None = None,
     images_seen: int | None = None,
     weights: str | None = None,
+    address: str = '',
   ):
     self.mesh = mesh or sharding.local_mesh()
     self.config = config
@@ -64,6 +66,7 @@ class Model:
     self.blend = blend
     self.images_seen = images_seen
     self.weights = weights
+    self.address = address
     self.pure = pure.pure_functions(networks, self.level, blend)
     self.networks = networks
 
@@ -81,6 +84,7 @@ class Model:
       f'{size:,} parameters',
       '' if self.images_seen is None else f'{self.images_seen:,} images seen',
       f'{self.weights} weights' if self.weights else '',
+      f'from {self.address}' if self.address else '',
     ]
     return f'<alae_jax.Model: {", ".join(filter(None, facts))}>'
 

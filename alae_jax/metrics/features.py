@@ -148,7 +148,7 @@ def _of_stored(run: str) -> Features:
     PROBE,
     OfEncoder(model.networks, model.level),
     (model.params, model.blend),
-    f'{run} after {model.images_seen} images, E {identity}',
+    f'{model.address or run} after {model.images_seen} images, E {identity}',
     model.images_at_once,
   )
 

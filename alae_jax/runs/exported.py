@@ -17,6 +17,7 @@ section `exported` which weights these are:
 
 import dataclasses
 import hashlib
+import os
 from typing import Any
 
 import jax
@@ -142,9 +143,12 @@ def read_weights(
   storage.require_file(path)
   content = path.read_bytes()
   if hashlib.sha256(content).hexdigest() != facts.sha256:
+    remedy = 'export or fetch both again'
+    if folder.address:  # the file is a link, and what it leads to would stay
+      remedy = f'remove {os.path.realpath(path)}, and it is fetched again'
     raise UserError(
       f'{path} is damaged, or of another export than config.json beside it: '
-      'export or fetch both again'
+      f'{remedy}'
     )
   try:
     tensors = safetensors.numpy.load(content)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import ml_collections
 from etils import epath
@@ -9,6 +10,7 @@ from etils import epath
 from alae_jax import config as config_lib
 from alae_jax import storage
 from alae_jax.errors import UserError
+from alae_jax.runs import hub, hub_address
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +19,16 @@ class RunFolder:
 
   Attributes:
     path: the folder itself, --workdir.
+    address: where on the hub it is a copy of, with the commit; '' for none.
   """
 
   path: epath.Path
+  address: str = ''
+
+  @property
+  def name(self) -> str:
+    """By which it can be opened again, and is told of."""
+    return self.address or os.fspath(self.path)
 
   @property
   def config(self) -> epath.Path:
@@ -58,15 +67,36 @@ class RunFolder:
 
 
 def open_folder(workdir: str) -> RunFolder:
-  """An existing run folder.
+  """An existing run folder, or a copy of a model on the hub (hf://...).
 
   Raises:
-    UserError: there is none.
+    UserError: there is none, or it can't be had.
   """
+  if hub_address.is_address(workdir):
+    return _fetch(hub_address.parse(workdir))
   folder = RunFolder(storage.locate(workdir))
   if not folder.config.exists():
     raise UserError(f'{workdir} is not a run folder: {_lack(folder)}')
   storage.require_file(folder.config)
+  return folder
+
+
+def _fetch(address: hub_address.Address) -> RunFolder:
+  """What an exported model needs, all of one commit.
+
+  Raises:
+    UserError: it can't be had, or is another's model.
+  """
+  address = hub.pin(address)
+  config = hub.fetch(address, 'config.json')
+  folder = RunFolder(config.parent, str(address))
+  # Before what may be gigabytes.
+  if config_lib.exported(folder.config) is None:
+    raise UserError(
+      f'{address} holds no model that alae_jax reads: its config.json has no '
+      'section exported'
+    )
+  hub.fetch(address, folder.tensors.name)
   return folder
 
 

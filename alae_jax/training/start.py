@@ -11,6 +11,7 @@ from alae_jax import config as config_lib
 from alae_jax.errors import UserError
 from alae_jax.inference.loading import choose_checkpoint, load_state
 from alae_jax.models.networks import Networks, Params, build_networks
+from alae_jax.runs import hub_address
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.folder import open_folder
@@ -45,6 +46,11 @@ def settle(config: ConfigDict) -> ConfigDict:
   """
   if not config.train.init_from:
     return config
+  if hub_address.is_address(config.train.init_from):
+    raise UserError(
+      f'config.train.init_from {config.train.init_from}: models on the hub are '
+      'exported ones, of one kind of weights: name a run, which has both'
+    )
   config = config.copy_and_resolve_references()
   path, images_seen = _split(config.train.init_from)
   try:
