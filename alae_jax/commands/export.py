@@ -25,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       for name, exporter in exporters.EXPORTERS.items()
     ),
   )
+  parser.add_argument(
+    '--license',
+    metavar='NAME',
+    help='of the weights, for the model card: a name of the Hugging Face '
+    "hub's list, such as apache-2.0, cc-by-nc-4.0 or other (default: to be "
+    'filled in)',
+  )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -33,8 +40,9 @@ def run(args: argparse.Namespace) -> None:
   exporters.find(formats)
   with progress.telling(f'exporting {printable(args.workdir)}'):
     from alae_jax.commands import programs
-    from alae_jax.formats import exporting
+    from alae_jax.formats import exporting, model_card
 
+    model_card.front(args.license)  # before there is work to lose
     programs.keep()
     export = exporting.export(
       args.workdir,
@@ -43,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
       args.checkpoint,
       args.weights,
       args.overwrite,
+      args.license,
     )
   for path in export.paths:
     print(f'wrote {printable(path)}')

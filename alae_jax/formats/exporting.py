@@ -42,6 +42,7 @@ def export(
   checkpoint: int | str | None = None,
   weights: str | None = None,
   overwrite: bool = False,
+  license: str | None = None,
 ) -> Export:
   """Writes a model's files, a model card with examples and a picture.
 
@@ -54,6 +55,8 @@ def export(
     checkpoint: images seen, 'best', or None for the newest.
     weights: 'ema', 'live', or None for what the run is judged by.
     overwrite: whether files of an earlier export may be replaced.
+    license: of the weights, by its name on the hub, for the model card; None
+      for one to be filled in.
 
   Raises:
     UserError: there is no such model, format or folder, the model can't be
@@ -76,7 +79,7 @@ def export(
     files |= exported.files
     guide |= exported.guide
   files[PREVIEW] = model_card.preview(loaded.model)
-  files[README] = model_card.write(run, guide).encode()
+  files[README] = model_card.write(run, guide, license).encode()
   _write(folder, files)
   return Export(
     [os.fspath(folder / name) for name in files],

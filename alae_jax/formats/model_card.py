@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from alae_jax import __version__
-from alae_jax.errors import printable
+from alae_jax.errors import UserError, printable
 from alae_jax.formats.exporters import PREVIEW, StoredRun
 from alae_jax.inference import latents, pictures
 from alae_jax.inference.model import Model
@@ -12,12 +12,16 @@ from alae_jax.runs import records, series
 
 _SEEDS, _COLUMNS, _PSI = range(16), 4, 0.7
 
-_CARD = """---
-license: unknown  # to fill in: what others may do with these weights
+_FRONT = """---
+license: {license}
 library_name: alae_jax
+pipeline_tag: unconditional-image-generation
 tags: [alae, autoencoder, gan, jax]
 ---
+"""
+_TO_FILL_IN = 'unknown  # to fill in: what others may do with these weights'
 
+_CARD = """{front}
 # {title}
 
 An Adversarial Latent Autoencoder ([Pidhorskyi, Adjeroh, Doretto, CVPR
@@ -32,8 +36,8 @@ Samples of seeds 0 to 15, truncated to {psi:g}.
 |---|---|
 {facts}
 
-**Licence**: to fill in, here and in the first lines of this file; the data that
-the model was trained on may have a say in it.
+**Licence**: {license}; the data
+that the model was trained on may have a say in it.
 
 ## Metrics
 
@@ -59,16 +63,40 @@ def preview(model: Model) -> bytes:
   return pictures.encode_png(pictures.grid(pictures.enlarge(images), _COLUMNS))
 
 
-def write(run: StoredRun, guide: Mapping[str, str]) -> str:
+def front(license: str | None = None) -> str:
+  """The first lines of README.md, which the hub reads: YAML.
+
+  Args:
+    license: by its name on the hub, or None for one to be filled in.
+
+  Raises:
+    UserError: no licence has such a name there.
+  """
+  if license is not None and not re.fullmatch(r'[a-z][a-z0-9.-]+', license):
+    raise UserError(
+      f'license {license!r} is none that the hub knows: name one such as '
+      'apache-2.0, cc-by-nc-4.0 or other'
+    )
+  return _FRONT.format(license=license or _TO_FILL_IN)
+
+
+def write(
+  run: StoredRun,
+  guide: Mapping[str, str],
+  license: str | None = None,
+) -> str:
   """The text of README.md: a model card, and how each file is used.
 
   Args:
     run: that was exported.
     guide: {file: Markdown about it}.
+    license: see `front`.
   """
   model = run.loaded.model
   side = f'{model.resolution}x{model.resolution}'
   return _CARD.format(
+    front=front(license),
+    license=license or 'to fill in, here and in the first lines of this file',
     title=f'ALAE, {_data(model)}, {side}',
     preview=PREVIEW,
     psi=_PSI,

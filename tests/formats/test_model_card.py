@@ -7,8 +7,9 @@ import shutil
 import numpy as np
 
 import alae_jax
+from alae_jax.formats import model_card
 from alae_jax.inference import pictures
-from tests.support.verbs import alae, pixels
+from tests.support.verbs import alae, pixels, refused
 
 
 def export(run, out, form='safetensors', *words):
@@ -77,3 +78,20 @@ def test_the_newest_metrics_of_these_weights_are_shown(mlp, tmp_path):
   live = export(run, tmp_path / 'live', 'safetensors', '--weights', 'live')
   assert '| fid5k | 50 |' in live
   assert alae_jax.load(str(tmp_path / 'live')).weights == 'live'
+
+
+def test_the_licence_is_filled_in(mlp, tmp_path, monkeypatch):
+  monkeypatch.setattr(model_card, 'preview', lambda _: b'a picture')
+  empty = export(mlp, tmp_path / 'empty')
+  assert empty.startswith('---\nlicense: unknown  # to fill in')
+  assert '**Licence**: to fill in, here and in the first lines' in empty
+  full = export(mlp, tmp_path / 'full', 'safetensors', '--license', 'mit')
+  assert full.startswith('---\nlicense: mit\nlibrary_name: alae_jax\n')
+  assert '**Licence**: mit;' in full
+  assert 'to fill in' not in full
+
+
+def test_a_word_that_names_no_licence_is_refused(tmp_path, capsys):
+  words = ['export', 'x', '--format', 'safetensors', '--out', tmp_path / 'out']
+  said = refused(capsys, *words, '--license', 'My own!')
+  assert "--license 'My own!' is none that the hub knows: name one" in said
