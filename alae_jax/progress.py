@@ -157,6 +157,11 @@ def telling(what: str) -> Iterator[None]:
     timer.cancel()
 
 
+def draws_bars() -> bool:
+  """Whether this place shows bars, and not lines."""
+  return _kind_of_bar() is not None
+
+
 def _kind_of_bar() -> Any:
   """The class of tqdm for this place; None where no bar can be drawn."""
   if _in_notebook():

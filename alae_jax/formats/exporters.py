@@ -7,7 +7,7 @@ a command line is read at once; an exporter is imported when it is meant.
 import dataclasses
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alae_jax.errors import UserError
@@ -123,3 +123,24 @@ def find(names: Sequence[str]) -> list[Exporter]:
         f"format {name} needs {package}: pip install 'alae_jax[{extra}]'"
       )
   return [EXPORTERS[name] for name in names]
+
+
+def files_of(names: Sequence[str]) -> set[str]:
+  """What is written in some formats, by name."""
+  files = {file for exporter in find(names) for file in exporter.files}
+  return files | {README, PREVIEW}
+
+
+def left_over(there: Collection[str], files: Collection[str]) -> list[str]:
+  """What an earlier export wrote to a place and a new one would not replace.
+
+  README.md would say nothing of it, and it may be of another checkpoint.
+
+  Args:
+    there: the names of what is in the place.
+    files: of what will be written.
+  """
+  if README not in there:
+    return []
+  known = {name for exporter in EXPORTERS.values() for name in exporter.files}
+  return sorted((set(there) & known) - set(files) - {'config.json'})

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from etils import epath
 
@@ -10,12 +10,13 @@ from alae_jax import storage
 from alae_jax.errors import UserError
 from alae_jax.formats import model_card
 from alae_jax.formats.exporters import (
-  EXPORTERS,
   PREVIEW,
   README,
   WEIGHTS,
   StoredRun,
+  files_of,
   find,
+  left_over,
 )
 from alae_jax.inference.loading import load_run, load_state
 from alae_jax.runs import hub_address
@@ -43,6 +44,7 @@ def export(
   weights: str | None = None,
   overwrite: bool = False,
   license: str | None = None,
+  address: str | None = None,
 ) -> Export:
   """Writes a model's files, a model card with examples and a picture.
 
@@ -57,6 +59,7 @@ def export(
     overwrite: whether files of an earlier export may be replaced.
     license: of the weights, by its name on the hub, for the model card; None
       for one to be filled in.
+    address: on the hub, where the files will be; for the model card.
 
   Raises:
     UserError: there is no such model, format or folder, the model can't be
@@ -64,8 +67,7 @@ def export(
   """
   exporters = find(formats)
   folder = storage.locate(out)
-  names = {name for exporter in exporters for name in exporter.files}
-  _refuse(folder, workdir, out, names | {README, PREVIEW}, overwrite)
+  _refuse(folder, workdir, out, files_of(formats), overwrite)
   loaded = load_run(workdir, checkpoint, weights)
   run = StoredRun(
     workdir,
@@ -79,7 +81,7 @@ def export(
     files |= exported.files
     guide |= exported.guide
   files[PREVIEW] = model_card.preview(loaded.model)
-  files[README] = model_card.write(run, guide, license).encode()
+  files[README] = model_card.write(run, guide, license, address).encode()
   _write(folder, files)
   return Export(
     [os.fspath(folder / name) for name in files],
@@ -91,7 +93,7 @@ def _refuse(
   folder: epath.Path,
   workdir: str,
   out: str,
-  names: Iterable[str],
+  names: Collection[str],
   overwrite: bool,
 ) -> None:
   """Refuses a folder that the files can't be put in, before there is work.
@@ -121,14 +123,11 @@ def _refuse(
       raise UserError(
         f'{path} exists: name another folder, or allow to overwrite it'
       )
-  # README.md would say nothing of it, and it may be of another checkpoint.
-  known = {name for exporter in EXPORTERS.values() for name in exporter.files}
-  for name in sorted((there & known) - set(names) - {'config.json'}):
-    if README in there:
-      raise UserError(
-        f'{folder / name} is of an earlier export, and would stay as it is: '
-        'name its format too, or another folder'
-      )
+  for name in left_over(there, names):
+    raise UserError(
+      f'{folder / name} is of an earlier export, and would stay as it is: '
+      'name its format too, or another folder'
+    )
 
 
 def _refuse_checkpoints(workdir: str, out: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from alae_jax import __version__
 from alae_jax.errors import UserError, printable
-from alae_jax.formats.exporters import PREVIEW, StoredRun
+from alae_jax.formats.exporters import PREVIEW, WEIGHTS, StoredRun
 from alae_jax.inference import latents, pictures
 from alae_jax.inference.model import Model
 from alae_jax.runs import records, series
@@ -45,7 +45,7 @@ that the model was trained on may have a say in it.
 
 ## Files
 
-The examples run in this folder, after
+{remote}The examples run in this folder, after
 
 ```
 pip install {packages}
@@ -54,6 +54,12 @@ pip install {packages}
 and with alae_jax where they import it.
 
 {guide}"""
+
+
+_REMOTE = """`alae_jax.load('{address}')`, and every `alae` command that takes a
+run folder, fetch the model by that address.
+
+"""
 
 
 def preview(model: Model) -> bytes:
@@ -84,6 +90,7 @@ def write(
   run: StoredRun,
   guide: Mapping[str, str],
   license: str | None = None,
+  address: str | None = None,
 ) -> str:
   """The text of README.md: a model card, and how each file is used.
 
@@ -91,12 +98,14 @@ def write(
     run: that was exported.
     guide: {file: Markdown about it}.
     license: see `front`.
+    address: on the hub, where the files will be, if they will.
   """
   model = run.loaded.model
   side = f'{model.resolution}x{model.resolution}'
   return _CARD.format(
     front=front(license),
     license=license or 'to fill in, here and in the first lines of this file',
+    remote=_remote(address, guide),
     title=f'ALAE, {_data(model)}, {side}',
     preview=PREVIEW,
     psi=_PSI,
@@ -105,6 +114,13 @@ def write(
     packages=' '.join(_packages(guide)),
     guide='\n'.join(f'### {name}\n\n{text}' for name, text in guide.items()),
   )
+
+
+def _remote(address: str | None, guide: Mapping[str, str]) -> str:
+  """How the files are used from where they will be, if they can be."""
+  if address is None or not set(WEIGHTS) <= set(guide):
+    return ''
+  return _REMOTE.format(address=address)
 
 
 def _facts(run: StoredRun) -> dict[str, str]:

@@ -337,3 +337,11 @@ def test_a_model_is_exported_to_a_bucket_and_read_there(bucket, mlp, tmp_path):
   assert cli.main(['export', mlp, *words, far]) == 2
   verbs.alae('export', far, *words, tmp_path)
   assert names(tmp_path) == names(far)
+
+
+def test_an_export_in_a_bucket_is_pushed_to_the_hub(bucket, hub, mlp):
+  far = epath.Path(bucket) / 'pushed'
+  words = ['export', mlp, '--format', 'safetensors', '--out', far]
+  verbs.alae(*words, '--push', 'hf://ada/digits')
+  for path in far.iterdir():
+    assert hub.files('ada/digits')[path.name] == path.read_bytes()
