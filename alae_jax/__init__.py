@@ -39,12 +39,13 @@ __version__ = '0.1.0'
 _LATER = {
   'Model': 'alae_jax.inference.model',
   'load': 'alae_jax.inference.loading',
+  'read_config': 'alae_jax.config',
   'save_images': 'alae_jax.inference.saving',
 }
 
 
 def __getattr__(name: str):
-  """`load`, `Model` and `save_images`."""
+  """`load`, `train`, `show` and the others of `_LATER`."""
   if name in _LATER:
     return getattr(importlib.import_module(_LATER[name]), name)
   raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -27,13 +27,16 @@ _FOLDERS = ('data.data_dir', 'train.init_from')
 BEFORE = {'train.ema_rampup': 0.0}
 
 
-def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
+def read_config(
+  path: str, overrides: Sequence[str] | Mapping[str, Any] = ()
+) -> ConfigDict:
   """Loads a config file and overrides fields of it.
 
   Args:
     path: of a Python file with a function get_config(), or a run's
       config.json; or the name of a recipe that alae_jax comes with.
-    overrides: --config.section.field=value, as on the command line.
+    overrides: {'section.field': value}; or --config.section.field=value, as on
+      the command line.
 
   Raises:
     UserError: no such file, no such field or a value of another type.
@@ -59,12 +62,14 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> ConfigDict:
     raise UserError(f'{path}: {error}') from error
 
 
-def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
+def override(
+  config: ConfigDict, overrides: Sequence[str] | Mapping[str, Any]
+) -> ConfigDict:
   """Sets fields of a config in place.
 
   Args:
     config: as `config.default` shapes it.
-    overrides: --config.section.field=value, as on the command line.
+    overrides: as `read_config` takes them.
 
   Returns:
     The config, locked.
@@ -151,13 +156,17 @@ def _assign(config: ConfigDict, given: dict[str, Any]) -> None:
     config[section][name] = value
 
 
-def _read_overrides(words: Sequence[str]) -> dict[str, Any]:
+def _read_overrides(
+  overrides: Sequence[str] | Mapping[str, Any],
+) -> dict[str, Any]:
   """{'train.seed': 1} of '--config.train.seed=1', or of that and '1'.
 
-  No value is true, where that can be.
+  No value is true, where that can be. Of a mapping the values are checked.
   """
+  if isinstance(overrides, Mapping):
+    return {field: _fit(field, value) for field, value in overrides.items()}
   given: dict[str, Any] = {}
-  remaining = list(words)
+  remaining = list(overrides)
   while remaining:
     field, text = _next_override(remaining)
     if field in given:
@@ -173,10 +182,7 @@ def _next_override(remaining: list[str]) -> tuple[str, str]:
     what = 'unknown' if word.startswith('-') else 'unexpected'
     raise UserError(f'{what} argument {word}; see --help')
   field, equals, text = word.removeprefix(_PREFIX).partition('=')
-  if field in default():
-    raise UserError(f'config.{field} is a section: name a field of it too')
-  if field not in values.DEFAULTS:
-    raise UserError(values.unknown(field))
+  _check_field(field)
   if not equals and remaining and not remaining[0].startswith('--'):
     text = remaining.pop(0)
   elif not equals and isinstance(values.DEFAULTS[field], bool):
@@ -185,3 +191,15 @@ def _next_override(remaining: list[str]) -> tuple[str, str]:
   if not text.strip() and not clears:
     raise UserError(f'config.{field} has no value: {_PREFIX}{field}=VALUE')
   return field, text
+
+
+def _fit(field: str, value: Any) -> Any:
+  _check_field(field)
+  return values.fit(field, value)
+
+
+def _check_field(field: str) -> None:
+  if field in default():
+    raise UserError(f'config.{field} is a section: name a field of it too')
+  if field not in values.DEFAULTS:
+    raise UserError(values.unknown(field))

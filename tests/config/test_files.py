@@ -35,6 +35,25 @@ def test_overrides_keep_their_types():
   assert config.data.flip is True
 
 
+@pytest.mark.parametrize('path', ['digits', 'a.json'])
+def test_a_program_gives_overrides_as_values(tmp_path, path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  write_config(RunFolder(epath.Path()), config_lib.default())
+  (tmp_path / 'config.json').rename('a.json')
+  overrides = {'train.images': 1e6, 'model.hidden': [3, 4], 'data.flip': True}
+  config = read_config(path, overrides)
+  assert (config.train.images, config.data.flip) == (1_000_000, True)
+  assert config.model.hidden == (3, 4)
+  for wrong, said in [
+    ({'train.imges': 5}, 'did you mean train.images?'),
+    ({'train': 5}, 'config.train is a section'),
+    ({'train.images': '5'}, "config.train.images is '5': it must be a whole"),
+  ]:
+    with pytest.raises(UserError) as refused:
+      read_config(path, wrong)
+    assert said in str(refused.value)
+
+
 @pytest.mark.parametrize(
   ('override', 'said'),
   [
