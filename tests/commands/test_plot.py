@@ -229,7 +229,7 @@ def test_more_than_a_picture_holds_is_refused(tmp_path, capsys):
   many = {f'number{i}': 1.0 for i in range(200)}
   run = write_records(tmp_path / 'run', [training(16, **many)])
   words = 'plot', run, '--out', tmp_path / 'a.png'
-  assert 'choose some with --metrics' in refused(capsys, *words)
+  assert '--metrics are 205 numbers, more' in refused(capsys, *words)
   alae(*words, '--metrics', 'number19')
   copies = []
   for i in range(51):
