@@ -1,4 +1,7 @@
-"""How far long work has come: a bar on a terminal, plain lines in a log."""
+"""How far long work has come: a bar on a terminal, plain lines in a log.
+
+In a notebook it is tqdm's own bar, or without ipywidgets one line, rewritten.
+"""
 
 import contextlib
 import sys
@@ -18,14 +21,19 @@ tqdm.tqdm.set_lock(threading.RLock())
 # Of plain lines: a log of days should stay readable.
 SECONDS_TO_FIRST_LINE = 10.0
 SECONDS_BETWEEN_LINES = 60.0
+SECONDS_BETWEEN_REWRITINGS = 2.0  # of a line in a notebook
 # What takes less time needs no explanation.
 SECONDS_BEFORE_TELLING = 1.0
 
 
 def say(line: str) -> None:
-  """Writes a line to the standard error, above a bar where there is one."""
-  tqdm.tqdm.write(line, file=sys.stderr)
-  sys.stderr.flush()
+  """Writes a line to the standard error, above a bar where there is one.
+
+  In a notebook to the standard output: what is in red there looks wrong.
+  """
+  file = sys.stdout if in_notebook() else sys.stderr
+  tqdm.tqdm.write(line, file=file)
+  file.flush()
 
 
 class Lines:
@@ -38,6 +46,7 @@ class Lines:
     initial: int = 0,
     unit: str = '',
     say: Callable[[str], None] = say,
+    seconds: tuple[float, float] | None = None,
   ):
     """Says nothing yet.
 
@@ -47,11 +56,16 @@ class Lines:
       initial: how much was done before.
       unit: what is counted, in the plural.
       say: writes a line.
+      seconds: to the first line, and from each to the next; None for a log's.
     """
     self._title, self._total, self._unit = title, total, unit
     self._done = initial
     self._facts = ''
     self._say = say
+    self._to_first, self._between = seconds or (
+      SECONDS_TO_FIRST_LINE,
+      SECONDS_BETWEEN_LINES,
+    )
     # Speed is measured from the last line, or from the first sign of work: what
     # comes before it, such as a compilation, comes once.
     self._window: tuple[float, int] | None = None
@@ -62,10 +76,10 @@ class Lines:
     self._done += number
     now = time.monotonic()
     if self._window is None:
-      self._window, self._due = (now, self._done), now + SECONDS_TO_FIRST_LINE
+      self._window, self._due = (now, self._done), now + self._to_first
     elif now >= self._due:
       self._say(self.line(now))
-      self._window, self._due = (now, self._done), now + SECONDS_BETWEEN_LINES
+      self._window, self._due = (now, self._done), now + self._between
 
   def set_description(self, title: str, refresh: bool = False) -> None:
     """What is done from now on."""
@@ -96,6 +110,28 @@ class Lines:
     )
 
 
+class Place:
+  """A place in the output of a notebook's cell; what it shows can change."""
+
+  def __init__(self) -> None:
+    self._handle: Any = None
+
+  def show(self, text: str, html: str | None = None) -> None:
+    """Shows this, and no longer what was shown before.
+
+    Args:
+      text: for whoever shows no HTML.
+      html: the same for a browser; None if the text will do.
+    """
+    from IPython.display import display
+
+    forms = {'text/plain': text} | ({'text/html': html} if html else {})
+    if self._handle is None:
+      self._handle = display(forms, raw=True, display_id=True)
+    else:
+      self._handle.update(forms, raw=True)
+
+
 def start(
   title: str,
   total: int | None = None,
@@ -104,7 +140,7 @@ def start(
   say: Callable[[str], None] = say,
   **of_bar: Any,
 ) -> Any:
-  """Progress as it suits the place: a bar, the notebook's bar, or `Lines`.
+  """Progress as it suits the place: a bar, a notebook's bar, or `Lines`.
 
   Args:
     title: what is done.
@@ -118,6 +154,9 @@ def start(
     Something with update(n), set_description, set_postfix_str and close().
   """
   bar = _kind_of_bar()
+  if bar is None and in_notebook():
+    seconds = SECONDS_BETWEEN_REWRITINGS, SECONDS_BETWEEN_REWRITINGS
+    return Lines(title, total, initial, unit, Place().show, seconds)
   if bar is None:
     return Lines(title, total, initial, unit, say)
   return bar(
@@ -164,7 +203,7 @@ def draws_bars() -> bool:
 
 def _kind_of_bar() -> Any:
   """The class of tqdm for this place; None where no bar can be drawn."""
-  if _in_notebook():
+  if in_notebook():
     try:
       import ipywidgets  # noqa: F401
       from tqdm import notebook
@@ -174,7 +213,8 @@ def _kind_of_bar() -> Any:
   return tqdm.tqdm if sys.stderr.isatty() else None
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+  """Whether this process is the kernel of a notebook."""
   shell = sys.modules.get('IPython')
   current = shell.get_ipython() if shell else None
   return getattr(current, 'kernel', None) is not None

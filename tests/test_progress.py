@@ -88,14 +88,59 @@ def test_what_is_quick_is_not_told(monkeypatch, capsys):
   assert capsys.readouterr().err == ''
 
 
-def test_a_notebook_gets_its_own_bar_where_it_can_show_one(monkeypatch):
-  kernel = types.SimpleNamespace(kernel=object())
-  shell = types.SimpleNamespace(get_ipython=lambda: kernel)
+@pytest.fixture
+def notebook_shows(monkeypatch):
+  """Makes this process a notebook's kernel, without ipywidgets.
+
+  Gives what it shows: a list for each place, of all that has stood there.
+  """
+  places = []
+
+  def display(forms, raw, display_id):
+    assert raw and display_id
+    places.append([forms])
+    return types.SimpleNamespace(
+      update=lambda forms, raw: places[-1].append(forms)
+    )
+
+  shell = types.ModuleType('IPython')
+  shell.get_ipython = lambda: types.SimpleNamespace(kernel=object())
+  shell.display = types.ModuleType('IPython.display')
+  shell.display.display = display
   monkeypatch.setitem(sys.modules, 'IPython', shell)
+  monkeypatch.setitem(sys.modules, 'IPython.display', shell.display)
   monkeypatch.setitem(sys.modules, 'ipywidgets', None)  # it is missing
-  assert isinstance(progress.start('reading', 3), progress.Lines)
+  return places
+
+
+def test_a_notebook_gets_its_own_bar_where_it_can_show_one(
+  notebook_shows, monkeypatch
+):
   monkeypatch.setitem(sys.modules, 'ipywidgets', types.ModuleType('ipywidgets'))
   assert progress._kind_of_bar() is notebook.tqdm
+
+
+def test_a_notebook_without_bars_gets_one_line_that_changes(
+  notebook_shows, clock
+):
+  for title in ('8x8', '16x16'):
+    lines = progress.start(title, 1000, unit='images')
+    for _ in range(3):
+      lines.update(100)
+      clock.seconds += 2
+    lines.close()
+  assert [[forms['text/plain'] for forms in one] for one in notebook_shows] == [
+    [
+      f'{title}: {done} of 1,000 images ({done // 10}%), 50.0/s, 00:{left} left'
+      for done, left in ((200, 16), (300, 14))
+    ]
+    for title in ('8x8', '16x16')
+  ]
+
+
+def test_a_notebook_shows_nothing_in_red(notebook_shows, capsys):
+  progress.say('reading ...')
+  assert capsys.readouterr() == ('reading ...\n', '')
 
 
 def test_threads_that_speak_at_once_share_a_lock_from_the_start():
