@@ -8,19 +8,29 @@ from collections.abc import Callable, Collection
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
-class UserError(Exception):
+class _OneLine:
+  """What needs no traceback: the message says all there is to know."""
+
+  def _render_traceback_(self) -> list[str]:
+    """What IPython shows of it in a notebook."""
+    return [f'{type(self).__name__}: {printable(str(self))}']
+
+
+class UserError(_OneLine, Exception):
   """A mistake in a command, config or file, told in one line.
 
   The message names the field, file or value and says what to do.
   """
 
 
-class Failure(Exception):
+class Failure(_OneLine, Exception):
   """Work that failed through no mistake of the user's, told in one line."""
 
 
-class Interrupted(Exception):
+class Interrupted(_OneLine, KeyboardInterrupt):
   """A signal ended the work; where it stands has been told.
+
+  A KeyboardInterrupt, as in a notebook it stops the cells that would follow.
 
   Attributes:
     status: the exit status that tells of the signal, 130 or 143.

@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
   """Evaluates run by run, records each number, and prints them all."""
   with progress.telling('starting'):
-    from alae_jax.commands import programs
+    from alae_jax.inference import programs
     from alae_jax.metrics import published as published_lib
     from alae_jax.metrics import reports
     from alae_jax.metrics.base import Settings

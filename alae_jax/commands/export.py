@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> None:
     why = 'is of a repository: give --push too'
     checks.refuse_idle(args, ['--private'], why)
   with progress.telling(f'exporting {printable(args.workdir)}'):
-    from alae_jax.commands import programs
     from alae_jax.formats import exporting
+    from alae_jax.inference import programs
 
     programs.keep()
     target = _prepare(args, formats)

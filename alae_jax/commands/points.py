@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 def open_run(args: argparse.Namespace) -> 'LoadedRun':
   """The model of WORKDIR; refuses a --cutoff that it does not have."""
   with progress.telling(f'loading {printable(args.workdir)}'):
-    from alae_jax.commands import programs
-    from alae_jax.inference import loading
+    from alae_jax.inference import loading, programs
 
     programs.keep()
     loaded = loading.load_run(args.workdir, args.checkpoint, args.weights)

@@ -56,7 +56,6 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     overrides: what the parser left over, --config.section.field=value.
   """
   with progress.telling('starting'):
-    from alae_jax.commands import programs
     from alae_jax.config import read_config
     from alae_jax.sharding import join_processes
     from alae_jax.training import loop, plan
@@ -69,5 +68,6 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   elif not args.workdir:
     raise UserError('--workdir is missing: name the folder of the run')
   else:
-    programs.keep()
-    loop.train(config, args.workdir, args.change)
+    # A notebook's process is not ours to end: a kernel runs commands too.
+    owns_process = not progress.in_notebook()
+    loop.train(config, args.workdir, args.change, owns_process)

@@ -20,6 +20,7 @@ from alae_jax import sharding, storage
 from alae_jax.data.dataset import ArrayDataset, Dataset, in_memory
 from alae_jax.data.pipeline import Batch, train_batches
 from alae_jax.errors import Failure, Interrupted, reason
+from alae_jax.inference import programs
 from alae_jax.methods.alae import build_alae
 from alae_jax.runs.folder import RunFolder, stored_config
 from alae_jax.runs.optimizer import init_optimizer
@@ -49,7 +50,10 @@ from alae_jax.training.telemetry import (
 
 
 def train(
-  config: ml_collections.ConfigDict, workdir: str, change: bool = False
+  config: ml_collections.ConfigDict,
+  workdir: str,
+  change: bool = False,
+  owns_process: bool = False,
 ) -> None:
   """Trains, or continues what the run folder holds, to the end.
 
@@ -58,6 +62,7 @@ def train(
     workdir: the run folder, local or remote.
     change: whether a run that goes on may do so with other rates, batches and
       the like (`config.continuing.CHANGEABLE`), from its newest checkpoint on.
+    owns_process: whether a second signal may end the process, see Preemption.
 
   Raises:
     UserError: the config, the data or the run folder can't be used, or
@@ -68,6 +73,7 @@ def train(
   """
   folder = RunFolder(storage.locate(workdir))
   stored = stored_config(folder)
+  programs.keep()
   config = settle_config(config, folder, stored, change)
   with own(folder, stored) as owner:
     run = open_run(config, folder, owner)
@@ -80,7 +86,7 @@ def train(
           telemetry.say(line)
         introduce(run, state, images_seen, continues, telemetry)
         announce = functools.partial(announce_signal, telemetry)
-        with Preemption(announce) as preemption:
+        with Preemption(announce, owns_process) as preemption:
           evaluations = Evaluations(run, telemetry, preemption.reached)
           state, images_seen = train_segments(
             run, state, images_seen, telemetry, preemption, evaluations
@@ -312,6 +318,5 @@ def conclude(
     raise Interrupted(stopped, preemption.status)
   telemetry.say(
     f'{run.folder.path} is finished: it has seen '
-    f'{run.images:,} images; raise --config.train.images to '
-    'train longer'
+    f'{run.images:,} images; raise config.train.images to train longer'
   )

@@ -15,15 +15,25 @@ _CAUGHT = (signal.SIGTERM, signal.SIGINT)
 class Preemption:
   """Catches SIGTERM and SIGINT, so that the loop can save and leave.
 
-  A second signal ends the process at once. In a job of several processes
-  SIGTERM to any of them stops all after the same step: jax, which catches it
-  then, tells the others. SIGINT has its usual effect there.
+  A second signal ends the process at once, where it is a command's own; in a
+  notebook or a user's program it raises KeyboardInterrupt instead. In a job of
+  several processes SIGTERM to any of them stops all after the same step: jax,
+  which catches it then, tells the others. SIGINT has its usual effect there.
   """
 
-  def __init__(self, announce: Callable[[str], None]) -> None:
-    """Takes what says a line to the user, called with a signal's name."""
+  def __init__(
+    self, announce: Callable[[str], None], owns_process: bool = False
+  ) -> None:
+    """Hears nothing yet.
+
+    Args:
+      announce: says a line to the user, called with a signal's name.
+      owns_process: whether a second signal may end the process.
+    """
     self.signal_name = ''
     self._announce = announce
+    self._owns_process = owns_process
+    self._handled = 0
     self._handlers: dict[int, object] = {}
     self._polls = 0
 
@@ -74,7 +84,7 @@ class Preemption:
     self._sender.setblocking(False)
     self._wakeup_before = signal.set_wakeup_fd(self._sender.fileno())
     for number in _CAUGHT:
-      self._handlers[number] = signal.signal(number, self._note)
+      self._handlers[number] = signal.signal(number, self._handle)
     self._listener = threading.Thread(target=self._hear, daemon=True)
     self._listener.start()
 
@@ -84,10 +94,18 @@ class Preemption:
       if heard[0] not in _CAUGHT:
         continue
       count += 1
-      if count > 1:
+      if count > 1 and self._owns_process:
         os._exit(128 + heard[0])
       self._note(heard[0])
-      self._announce(self.signal_name)
+      if count == 1:
+        self._announce(self.signal_name)
 
-  def _note(self, number: int, _frame=None) -> None:
+  def _handle(self, number: int, _frame: object) -> None:
+    """In the main thread, as soon as that is free."""
+    self._note(number)
+    self._handled += 1
+    if self._handled > 1:
+      raise KeyboardInterrupt
+
+  def _note(self, number: int) -> None:
     self.signal_name = self.signal_name or signal.Signals(number).name

@@ -1,8 +1,8 @@
 """Compiled programs, kept on this machine's disk from one command to the next.
 
 JAX's persistent compilation cache, in the user's cache folder unless JAX's own
-variables say otherwise: JAX_COMPILATION_CACHE_DIR names another place, and
-JAX_ENABLE_COMPILATION_CACHE=false switches it off.
+settings say otherwise: JAX_COMPILATION_CACHE_DIR names another place, and
+JAX_ENABLE_COMPILATION_CACHE=false switches it off; likewise in jax.config.
 """
 
 import os
@@ -25,8 +25,10 @@ def keep() -> None:
 
   Where the folder can't be used everything is compiled as without it.
   """
-  own = 'JAX_COMPILATION_CACHE_DIR' in os.environ
-  if own or not jax.config.values['jax_enable_compilation_cache']:
+  settings = jax.config.values
+  if settings['jax_compilation_cache_dir'] is not None:
+    return
+  if not settings['jax_enable_compilation_cache']:
     return
   # Hosts may share a home folder, and not their processors' instructions.
   folder = storage.cache_folder() / 'programs' / (platform.node() or 'here')
