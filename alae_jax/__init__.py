@@ -42,6 +42,7 @@ _LATER = {
   'plot': 'alae_jax.inference.plotting',
   'read_config': 'alae_jax.config',
   'save_images': 'alae_jax.inference.saving',
+  'show': 'alae_jax.inference.saving',
   'train': 'alae_jax.training.train',
 }
 

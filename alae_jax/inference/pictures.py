@@ -67,12 +67,20 @@ def _enlargement(side: int) -> int:
   return -(-_VIEWING_SIDE // side)
 
 
+def to_picture(image: np.ndarray) -> Image.Image:
+  """Pillow's form of uint8 [H, W, C]; C is 1 or 3."""
+  return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
 def encode_png(image: np.ndarray) -> bytes:
   """A PNG file of uint8 [H, W, C]; C is 1 or 3."""
+  return encode(to_picture(image))
+
+
+def encode(picture: Image.Image) -> bytes:
+  """A PNG file of Pillow's form."""
   buffer = io.BytesIO()
-  Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
-    buffer, 'PNG'
-  )
+  picture.save(buffer, 'PNG')
   return buffer.getvalue()
 
 

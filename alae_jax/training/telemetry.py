@@ -19,6 +19,7 @@ from alae_jax.runs import records
 from alae_jax.runs.folder import RunFolder
 from alae_jax.runs.schedule import Segment, steps_at
 from alae_jax.training.board import Board
+from alae_jax.training.inline import Inline
 
 LOGGER = logging.getLogger('alae_jax')
 _FEW_LINES = 10
@@ -107,6 +108,7 @@ class Telemetry:
         self._folder.metrics, self._images_seen
       )
       self._board = Board(self._folder.path, self._images_seen)
+      self._inline = Inline() if progress.in_notebook() else None
     for handler in self._handlers:
       LOGGER.addHandler(handler)
     if self._speaks:
@@ -243,9 +245,11 @@ class Telemetry:
     self._board.add_scalars(scalars, images_seen)
 
   def show(self, name: str, image: np.ndarray, images_seen: int) -> None:
-    """A picture uint8 [H, W, C] for TensorBoard."""
+    """A picture uint8 [H, W, C] for TensorBoard, and for a notebook."""
     if self._speaks:
       self._board.add_picture(name, image, images_seen)
+      if self._inline is not None:
+        self._inline.show(name, image, images_seen)
 
 
 _ON_THE_BAR = {

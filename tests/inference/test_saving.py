@@ -1,4 +1,4 @@
-"""`alae_jax.save_images`: which picture comes of which array."""
+"""`save_images` and `show`: which picture comes of which array."""
 
 import numpy as np
 import pytest
@@ -51,6 +51,61 @@ def test_what_is_no_picture_is_refused(tmp_path, images, name, said):
   assert not names(tmp_path)
 
 
+def shown(*args, **kwargs):
+  picture = alae_jax.show(*args, **kwargs)
+  assert picture._repr_png_()  # as a notebook shows it
+  return np.asarray(picture)
+
+
+@pytest.mark.parametrize('count', [2, 5])
+def test_what_is_shown_is_what_is_saved(tmp_path, count):
+  images = np.random.default_rng(0).uniform(-1.2, 1.2, (count, 8, 8, 3))
+  alae_jax.save_images(images, tmp_path / 'x.png')
+  np.testing.assert_array_equal(shown(images), pixels(tmp_path / 'x.png'))
+
+
+def test_one_image_is_shown_as_large_as_many():
+  image = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
+  for one in (image, image[None]):
+    picture = shown(one)
+    assert picture.shape == (68, 68)
+    np.testing.assert_array_equal(picture[2:-2:8, 2:-2:8], image[..., 0])
+  assert shown(np.zeros((5000, 10, 3), np.uint8)).shape[0] == 2048
+
+
+def test_images_of_a_model_that_has_learned_little_are_clipped():
+  picture = shown(
+    np.float32([-20, 20])[:, None, None, None] + np.zeros((2, 8, 8, 1))
+  )
+  assert (picture[30, 30], picture[30, 96]) == (0, 255)
+
+
+def test_columns_and_labels_are_as_asked_for():
+  images = np.zeros((3, 8, 8, 1), np.uint8)
+  assert shown(images, columns=3).shape == (68, 3 * 66 + 2)
+  assert shown(images, columns=9).shape == (68, 3 * 66 + 2)
+  labelled = shown(images, labels=np.float32([0, 0.5, 1]), columns=1)
+  assert labelled.shape[1] == 68
+  assert labelled.shape[0] > 3 * 66 + 2
+  assert len(np.unique(labelled[:10])) > 2  # letters on grey
+  assert shown(images[0], labels=['one']).shape[1] == 68
+
+
+@pytest.mark.parametrize(
+  ('images', 'given', 'said'),
+  [
+    (np.zeros((2, 8, 8, 4)), {}, r'images have shape \[2, 8, 8, 4\]'),
+    (np.zeros((2, 8, 8, 1)), {'labels': ['a']}, 'labels are 1 and images 2'),
+    (np.zeros((1, 8, 9, 1)), {'labels': ['a']}, 'images are 8x9'),
+    (np.zeros((2, 8, 8, 1)), {'columns': -1}, 'columns is -1'),
+    (np.zeros((2, 8, 8, 1)), {'columns': 1.5}, 'columns is 1.5'),
+  ],
+)
+def test_what_cannot_be_shown_is_refused(images, given, said):
+  with pytest.raises(ValueError, match=said):
+    alae_jax.show(images, **given)
+
+
 def test_a_file_in_the_way_is_told(tmp_path):
   (tmp_path / 'file').touch()
   with pytest.raises(UserError, match='file'):
@@ -58,6 +113,6 @@ def test_a_file_in_the_way_is_told(tmp_path):
 
 
 def test_the_package_lists_what_it_has():
-  listed = {'Model', 'load', 'save_images', '__version__'}
-  assert listed <= set(dir(alae_jax))
+  listed = {'Model', 'load', 'plot', 'save_images', 'show', 'train'}
+  assert listed | {'__version__', 'read_config'} <= set(dir(alae_jax))
   assert all(getattr(alae_jax, name) for name in listed)
