@@ -39,6 +39,7 @@ __version__ = '0.1.0'
 _LATER = {
   'Model': 'alae_jax.inference.model',
   'load': 'alae_jax.inference.loading',
+  'load_ipython_extension': 'alae_jax.cli',
   'plot': 'alae_jax.inference.plotting',
   'read_config': 'alae_jax.config',
   'save_images': 'alae_jax.inference.saving',

@@ -3,13 +3,15 @@
 import dataclasses
 import importlib
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from alae_jax import __version__
 from alae_jax.commands.parsing import Parser, options_among, suggest
-from alae_jax.errors import UserError, exit_status
+from alae_jax.errors import Failure, UserError, exit_status
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +189,29 @@ def main(argv: Sequence[str] | None = None) -> int:
       verb.load().run(args)
 
   return exit_status(command, of_verb.flags if of_verb else ())
+
+
+def load_ipython_extension(shell: Any) -> None:
+  """`%load_ext alae_jax` gives a notebook `%alae VERB`.
+
+  It runs in the notebook's own process: a TPU serves one process at a time, so
+  that with `!alae VERB` there would be none.
+  """
+  shell.register_magic_function(run_line, magic_name='alae')
+
+
+def run_line(line: str) -> None:
+  """`%alae VERB`: a command, after whose failure no more cells are run.
+
+  Raises:
+    Failure: what is wrong has been told.
+  """
+  try:
+    status = main(shlex.split(line))
+  except SystemExit as stop:  # of argparse, also after --help
+    status = int(stop.code or 0)
+  if status:
+    raise Failure(f'alae {line}: exit status {status}')
 
 
 if __name__ == '__main__':

@@ -12,9 +12,11 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
+import alae_jax
 from alae_jax import cli, errors
 from alae_jax.inference import embedding
 from alae_jax.runs import records
@@ -94,6 +96,29 @@ def test_an_evaluation_tells_how_long_its_checkpoint_was_trained(
       'weights': 'ema',
       'number': 1,
     }
+
+
+def test_a_notebook_runs_commands_in_its_own_process(
+  trained, capsys, no_metric
+):
+  magics = {}
+  alae_jax.load_ipython_extension(
+    types.SimpleNamespace(
+      register_magic_function=lambda function, magic_name: magics.update(
+        {magic_name: function}
+      )
+    )
+  )
+  magics['alae']('--version')
+  magics['alae'](f"evaluate '{trained}' --metrics probe")
+  assert f'{alae_jax.__version__}\n' in capsys.readouterr().out
+  for line, said in (
+    ('evaluate nowhere --metrics probe', 'nowhere'),
+    ('x', ''),
+  ):
+    with pytest.raises(errors.Failure, match=f'alae {line}: exit status 2'):
+      magics['alae'](line)
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('metrics', ['', ',', ' , '])
