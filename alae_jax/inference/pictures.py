@@ -57,14 +57,19 @@ def cell_side(resolution: int) -> int:
   return shown_side(resolution) + LINE
 
 
-def enlarge(images: np.ndarray) -> np.ndarray:
-  """Repeats the pixels of small images so that a person sees them."""
-  factor = _enlargement(images.shape[1])
+def enlarge(images: np.ndarray, least: int = _VIEWING_SIDE) -> np.ndarray:
+  """Repeats the pixels of small images so that a person sees them.
+
+  Args:
+    images: [N, H, W, C].
+    least: side that they are to have.
+  """
+  factor = _enlargement(images.shape[1], least)
   return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def _enlargement(side: int) -> int:
-  return -(-_VIEWING_SIDE // side)
+def _enlargement(side: int, least: int = _VIEWING_SIDE) -> int:
+  return -(-least // side)
 
 
 def to_picture(image: np.ndarray) -> Image.Image:

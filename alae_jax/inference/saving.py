@@ -15,6 +15,7 @@ from alae_jax.ops.pixels import to_uint8
 
 # What is larger is shrunk: a notebook keeps what it shows, and shows no more.
 _MOST_SHOWN = 2048
+_SIDE_ALONE = 256  # at least, of a single image
 
 
 def save_images(images: ArrayLike, path: epath.PathLike) -> None:
@@ -53,8 +54,8 @@ def show(
 ) -> Image.Image:
   """Images as one picture, which a notebook shows as the value of a cell.
 
-  It is the grid that `save_images` writes; a single image is enlarged too, and
-  what is larger than a screen shrunk.
+  Several are the grid that `save_images` writes; one that is small is enlarged,
+  and what is larger than a screen shrunk.
 
   Args:
     images: as `save_images` takes them.
@@ -72,6 +73,8 @@ def show(
     _check_labels(pixels, labels)
     captions = [str(label) for label in labels]
     drawn = Sheet(columns, captions=captions).draw(pixels)
+  elif len(pixels) == 1:
+    drawn = pictures.enlarge(pixels, _SIDE_ALONE)[0]
   else:
     drawn = _grid(pixels, columns)
   picture = pictures.to_picture(drawn)

@@ -64,12 +64,13 @@ def test_what_is_shown_is_what_is_saved(tmp_path, count):
   np.testing.assert_array_equal(shown(images), pixels(tmp_path / 'x.png'))
 
 
-def test_one_image_is_shown_as_large_as_many():
+def test_one_image_is_shown_large_and_not_too_large():
   image = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
   for one in (image, image[None]):
     picture = shown(one)
-    assert picture.shape == (68, 68)
-    np.testing.assert_array_equal(picture[2:-2:8, 2:-2:8], image[..., 0])
+    assert picture.shape == (256, 256)
+    np.testing.assert_array_equal(picture[::32, ::32], image[..., 0])
+  assert shown(np.zeros((300, 300, 3), np.uint8)).shape == (300, 300, 3)
   assert shown(np.zeros((5000, 10, 3), np.uint8)).shape[0] == 2048
 
 
