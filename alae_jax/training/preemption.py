@@ -104,7 +104,7 @@ class Preemption:
     """In the main thread, as soon as that is free."""
     self._note(number)
     self._handled += 1
-    if self._handled > 1:
+    if self._handled > 1 and not self._owns_process:
       raise KeyboardInterrupt
 
   def _note(self, number: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 import alae_jax
 from alae_jax.errors import Interrupted, UserError
 from alae_jax.inference import programs
-from alae_jax.training import loop
+from alae_jax.training import loop, preemption
 from tests.support.runs import make_tiny_config, stop_after
 
 
@@ -71,6 +71,24 @@ def test_a_second_stop_leaves_at_once_and_the_process_stays(
   assert handlers() == before
   assert alae_jax.load(tmp_path).images_seen == 32
   assert alae_jax.train(tiny_config, tmp_path).images_seen == 96
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_commands_process_is_left_at_a_second_signal(monkeypatch, number):
+  """From a thread: the main one may be compiling for minutes."""
+  left, statuses = threading.Event(), []
+
+  def leave(status):
+    statuses.append(status)
+    left.set()
+
+  monkeypatch.setattr(preemption.os, '_exit', leave)
+  with preemption.Preemption(lambda _: None, owns_process=True) as heard:
+    for _ in range(2):
+      os.kill(os.getpid(), number)
+    assert left.wait(10)
+    assert heard.reached()
+  assert statuses == [128 + number]
 
 
 def test_it_works_beside_the_main_thread(tiny_config, tmp_path):
