@@ -9,33 +9,22 @@ their own way (convolutions, see ops.convolution) is all in one program.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 from jax import export as jax_export
 
-from alae_jax.formats import safetensors
+from alae_jax.formats import functions, safetensors
 from alae_jax.formats.exporters import FUNCTIONS, Exported, StoredRun
 from alae_jax.inference import pure
 from alae_jax.inference.model import Model
-from alae_jax.models import styles as styles_lib
 from alae_jax.runs import exported as exported_lib
 
 PLATFORMS = ('cpu', 'cuda', 'tpu')
 _SOURCES = 'jax_hlo_source_file_canonicalization_regex'
 _KEYS = 'threefry2x32'  # whatever kind a user's JAX makes
 
-# Of each argument five rows, and psi.
-_INPUTS = {
-  'z': 'z = np.random.randn(5, {z[0]}).astype(np.float32)',
-  'w': 'w = np.zeros((5, {w[0]}), np.float32)',
-  'images': 'images = np.zeros((5, {images[0]}, {images[1]}, {images[2]}), '
-  'np.float32)',
-  'keys': 'keys = np.array([[0, seed] for seed in range(5)], np.uint32)',
-  'psi': 'psi = np.float32(0.7)',
-}
 _GUIDE = """{text}
 
 ```python
@@ -59,7 +48,12 @@ def export(run: StoredRun) -> Exported:
     f'{name}.stablehlo': bytes(lower(model, name).serialize())
     for name in FUNCTIONS
   }
-  guide = {f'{name}.stablehlo': _guide(model, name) for name in FUNCTIONS}
+  guide = {
+    f'{name}.stablehlo': functions.guide(
+      _GUIDE, name, _TABLE[name], _shapes(model)
+    )
+    for name in FUNCTIONS
+  }
   return Exported(weights.files | programs, weights.guide | guide)
 
 
@@ -111,39 +105,7 @@ def _without_paths() -> Iterator[None]:
 
 
 def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
-  """Of a row of each argument; () for what is one for all rows."""
-  return {
-    'z': (model.z_dim,),
-    'w': (model.w_dim,),
-    'images': (model.resolution, model.resolution, model.channels),
-    'keys': (2,),
-    'psi': (),
-  }
-
-
-def _map(model: Model, tensors, z):
-  params = exported_lib.to_params(tensors)
-  return pure.apply_f(model.networks, model.level, params, model.blend, z)
-
-
-def _encode(model: Model, tensors, images):
-  params = exported_lib.to_params(tensors)
-  return pure.apply_e(model.networks, model.level, params, model.blend, images)
-
-
-def _decode_styles(model: Model, tensors, styles, keys=None):
-  params = exported_lib.to_params(tensors)
-  return pure.apply_g(
-    model.networks, model.level, params, model.blend, styles, keys
-  )
-
-
-def _decode(model: Model, tensors, w):
-  return _decode_styles(model, tensors, model.networks.broadcast(w))
-
-
-def _reconstruct(model: Model, tensors, images):
-  return _decode(model, tensors, _encode(model, tensors, images))
+  return {**functions.shapes(model), 'keys': (2,)}
 
 
 def _generate(model: Model, tensors, keys, psi):
@@ -151,45 +113,15 @@ def _generate(model: Model, tensors, keys, psi):
   keys = jax.random.wrap_key_data(keys, impl=_KEYS)
   pairs = jax.vmap(jax.random.split)(keys)
   draw = jax.vmap(lambda key: jax.random.normal(key, (model.z_dim,)))
-  w = _map(model, tensors, draw(pairs[:, 0]))
-  styles = styles_lib.truncate(
-    model.networks.broadcast(w), tensors[exported_lib.MEAN_W], psi, model.layers
+  styles = functions.truncated_styles(model, tensors, draw(pairs[:, 0]), psi)
+  params = exported_lib.to_params(tensors)
+  return pure.apply_g(
+    model.networks, model.level, params, model.blend, styles, pairs[:, 1]
   )
-  return _decode_styles(model, tensors, styles, pairs[:, 1])
 
 
-class _Function(NamedTuple):
-  """A row of the table.
-
-  Attributes:
-    call: of a model, its tensors and the arguments.
-    takes: names of the arguments.
-    gives: what comes out.
-    text: the same in words.
-  """
-
-  call: Callable[..., jax.Array]
-  takes: tuple[str, ...]
-  gives: str
-  text: str
-
-
-_TABLE = {
-  'map': _Function(_map, ('z',), 'w', 'F: z, standard normal, to w.'),
-  'encode': _Function(
-    _encode,
-    ('images',),
-    'w',
-    'E: images, float32 in [-1, 1] (pixels / 127.5 - 1), to w.',
-  ),
-  'decode': _Function(
-    _decode,
-    ('w',),
-    'images',
-    'G: w, the same for every layer, to images of about [-1, 1].\n'
-    'Deterministic: no noise is drawn.',
-  ),
-  'generate': _Function(
+_TABLE = functions.SHARED | {
+  'generate': functions.Function(
     _generate,
     ('keys', 'psi'),
     'images',
@@ -197,23 +129,4 @@ _TABLE = {
     'to images. Latent and noise of an image follow from its own key; the key\n'
     '[0, seed] gives what `alae generate` makes of a seed.',
   ),
-  'reconstruct': _Function(
-    _reconstruct,
-    ('images',),
-    'images',
-    'G(E(x)): images as `encode` takes them to images. Deterministic.',
-  ),
 }
-
-
-def _guide(model: Model, name: str) -> str:
-  """How a program is called, with an example that runs."""
-  function, shapes = _TABLE[name], _shapes(model)
-  return _GUIDE.format(
-    name=name,
-    text=function.text,
-    inputs='\n'.join(_INPUTS[key].format(**shapes) for key in function.takes),
-    takes=', '.join(function.takes),
-    gives=function.gives,
-    shape=[5, *shapes[function.gives]],
-  )
