@@ -77,6 +77,7 @@ class Exporter:
 
 WEIGHTS = ('model.safetensors', 'config.json')
 FUNCTIONS = ('map', 'encode', 'decode', 'generate', 'reconstruct')
+ONNX_FUNCTIONS = (*FUNCTIONS, 'decode_styles')
 
 EXPORTERS = {
   'safetensors': Exporter(
@@ -92,6 +93,16 @@ EXPORTERS = {
     'stablehlo',
     'flatbuffers',
     'stablehlo',
+  ),
+  'onnx': Exporter(
+    'the same, and the networks as graphs that ONNX Runtime and others run '
+    f'without jax: {", ".join(ONNX_FUNCTIONS)}. They are float32 and hold no '
+    'weights: they read these from model.safetensors beside them. To run them: '
+    'pip install onnxruntime',
+    (*WEIGHTS, *(f'{name}.onnx' for name in ONNX_FUNCTIONS)),
+    'onnx.export',
+    'onnx',
+    'onnx',
   ),
   'release': Exporter(
     "model.pth, a checkpoint that the authors' PyTorch release loads, with the "

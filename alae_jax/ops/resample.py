@@ -17,6 +17,7 @@ def downsample(x: jax.Array) -> jax.Array:
   return (rows[:, :, ::2] + rows[:, :, 1::2]) * 0.25
 
 
+@jax.jit  # keeps its name where it is traced, for formats.onnx
 def blur(x: jax.Array) -> jax.Array:
   """[1, 2, 1] x [1, 2, 1] / 16 with zeros outside, on [N, H, W, C].
 

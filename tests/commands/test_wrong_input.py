@@ -152,7 +152,7 @@ COMMAND_LINES = {
   'mix style --sources --destinations 1 --out out': 'at least one argument',
   'directions mlp --out out': 'required: --method',
   'export style --out out': 'required: --format',
-  'export style --format onnx --out out': "'onnx'",
+  'export style --format pickle --out out': "'pickle'",
   'import --workdir out': 'required: CHECKPOINT',
   'train --workdir out': 'required: --config',
   'train --config digits.py': '--workdir is missing',

@@ -1,0 +1,1 @@
+"""The networks as ONNX files: from what JAX traces, operation by operation."""
