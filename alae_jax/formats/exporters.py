@@ -95,9 +95,9 @@ EXPORTERS = {
     'stablehlo',
   ),
   'onnx': Exporter(
-    'the same, and the networks as graphs that ONNX Runtime and others run '
-    f'without jax: {", ".join(ONNX_FUNCTIONS)}. They are float32 and hold no '
-    'weights: they read these from model.safetensors beside them. To run them: '
+    f'{" and ".join(WEIGHTS)}, and the networks as graphs that ONNX Runtime '
+    f'and others run without jax, in float32: {", ".join(ONNX_FUNCTIONS)}. '
+    'They read the weights from model.safetensors beside them. To run them: '
     'pip install onnxruntime',
     (*WEIGHTS, *(f'{name}.onnx' for name in ONNX_FUNCTIONS)),
     'onnx.export',

@@ -183,8 +183,8 @@ def _table(model: Model) -> dict[str, functions.Function]:
   takes: tuple[str, ...] = ('z', 'psi')
   if _planes(model):
     text += (
-      ' No random number is drawn: what G adds to its layers\n'
-      'is noise, standard normal, a vector for each image.'
+      ' No random number is drawn: G is given its noise, standard\n'
+      'normal, the planes of all layers in one vector for each image.'
     )
     takes = (*takes, 'noise')
   return functions.SHARED | {

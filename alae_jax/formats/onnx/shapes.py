@@ -124,7 +124,7 @@ def _every(
   indices: np.ndarray,
   axis: int,
 ) -> Tensor:
-  """Every so manyth element along an axis."""
+  """Every second, third or so element along an axis."""
   start, end = int(indices[0]), int(indices[-1]) + 1
   step = max(1, (end - start - 1) // max(1, len(indices) - 1))
   require(np.array_equal(indices, range(start, end, step)), 'without a stride')

@@ -217,6 +217,15 @@ REFUSED = {
   'dim_as_value': (lambda x: x / x.shape[0], (4,)),
   'convert_element_type': (lambda x: x.astype(jnp.int32), (4,)),
   'gather': (lambda x: x[:, np.array([0, 1, 3])], (4,)),
+  'reshape with another order': (
+    lambda x: jax.lax.reshape(x, (x.shape[0], 24), (0, 2, 1)),
+    (4, 6),
+  ),
+  'reshape with two sizes': (
+    lambda x: (x[:, None] + x[None]).reshape(x.shape[0], -1),
+    (4,),
+  ),
+  'gather along several': (lambda x: x[:, np.array([0, 1]), 1:3], (4, 6)),
   'pad that cuts off': (
     lambda x: jax.lax.pad(x, 0.0, ((0, 0, 0), (-1, 0, 0))),
     (4,),
