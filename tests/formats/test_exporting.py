@@ -128,7 +128,9 @@ def test_a_wrong_format_is_named(tmp_path, capsys, formats, said):
   assert said in refused(capsys, *words)
 
 
-@pytest.mark.parametrize(('form', 'package'), [('stablehlo', 'flatbuffers')])
+@pytest.mark.parametrize(
+  ('form', 'package'), [('stablehlo', 'flatbuffers'), ('onnx', 'onnx')]
+)
 def test_a_missing_package_is_named(
   tmp_path, capsys, monkeypatch, form, package
 ):
