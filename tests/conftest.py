@@ -13,6 +13,14 @@ from tests.support.runs import make_tiny_config
 
 jax.config.update('jax_num_cpu_devices', 8)
 
+# Most of what tests do is compiling, of what then runs for moments: XLA is not
+# to spend half of that on machine code. The commands that tests start run as
+# users' do.
+_FLAGS = os.environ.get('XLA_FLAGS', '')
+os.environ['XLA_FLAGS'] = f'{_FLAGS} --xla_backend_optimization_level=0'
+jax.devices()  # reads them, once
+os.environ['XLA_FLAGS'] = _FLAGS
+
 # Many tests train the same step; it is compiled once for all of them, for those
 # in other workers and for the commands that tests start too.
 if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
