@@ -76,8 +76,14 @@ class Exporter:
 
 
 WEIGHTS = ('model.safetensors', 'config.json')
-FUNCTIONS = ('map', 'encode', 'decode', 'generate', 'reconstruct')
-ONNX_FUNCTIONS = (*FUNCTIONS, 'decode_styles')
+FUNCTIONS = (
+  'map',
+  'encode',
+  'decode',
+  'decode_styles',
+  'generate',
+  'reconstruct',
+)
 
 EXPORTERS = {
   'safetensors': Exporter(
@@ -96,10 +102,10 @@ EXPORTERS = {
   ),
   'onnx': Exporter(
     f'{" and ".join(WEIGHTS)}, and the networks as graphs that ONNX Runtime '
-    f'and others run without jax, in float32: {", ".join(ONNX_FUNCTIONS)}. '
+    f'and others run without jax, in float32: {", ".join(FUNCTIONS)}. '
     'They read the weights from model.safetensors beside them. To run them: '
     'pip install onnxruntime',
-    (*WEIGHTS, *(f'{name}.onnx' for name in ONNX_FUNCTIONS)),
+    (*WEIGHTS, *(f'{name}.onnx' for name in FUNCTIONS)),
     'onnx.export',
     'onnx',
     'onnx',

@@ -48,6 +48,7 @@ def shapes(model: Model) -> dict[str, tuple[int, ...]]:
   return {
     'z': (model.z_dim,),
     'w': (model.w_dim,),
+    'styles': (model.layers, model.w_dim),
     'images': images,
     'reconstructions': images,
     'psi': (),
@@ -65,7 +66,11 @@ def _encode(model: Model, tensors, images):
 
 
 def _decode(model: Model, tensors, w):
-  params, styles = exported_lib.to_params(tensors), model.networks.broadcast(w)
+  return _decode_styles(model, tensors, model.networks.broadcast(w))
+
+
+def _decode_styles(model: Model, tensors, styles):
+  params = exported_lib.to_params(tensors)
   return pure.apply_g(model.networks, model.level, params, model.blend, styles)
 
 
@@ -94,6 +99,13 @@ SHARED = {
     'images',
     'G: w, the same for every layer, to images of about [-1, 1].\n'
     'Deterministic: no noise is drawn.',
+  ),
+  'decode_styles': Function(
+    _decode_styles,
+    ('styles',),
+    'images',
+    'G: a w for each layer, so that layers of several w can be mixed, to\n'
+    'images of about [-1, 1]. Deterministic, as `decode` is.',
   ),
   'reconstruct': Function(
     _reconstruct,

@@ -32,7 +32,10 @@ for block in blocks:
     if 'program' in names:
       programs[re.search(r"'(\\w+).stablehlo'", block)[1]] = names
 given, results = np.load(sys.argv[1]), {}
-takes = dict(map='z', encode='images', decode='w', reconstruct='images')
+takes = dict(
+  map='z', encode='images', decode='w', decode_styles='styles',
+  reconstruct='images',
+)
 for name, names in programs.items():
   arguments = [given['keys'], given['psi']] if name == 'generate' else [
     given[takes[name]]
@@ -48,6 +51,9 @@ def arguments(model, rows):
   return {
     'z': rng.normal(size=(rows, model.z_dim)).astype(np.float32),
     'w': rng.normal(size=(rows, model.w_dim)).astype(np.float32),
+    'styles': rng.normal(size=(rows, model.layers, model.w_dim)).astype(
+      np.float32
+    ),
     'images': rng.uniform(-1, 1, (rows, side, side, model.channels)).astype(
       np.float32
     ),
@@ -62,6 +68,7 @@ def by_model(model, given):
     'map': model.map(given['z']),
     'encode': model.encode(given['images']),
     'decode': model.decode(given['w']),
+    'decode_styles': model.decode(given['styles']),
     'generate': model.generate(keys, len(keys), given['psi']),
     'reconstruct': model.reconstruct(given['images']),
   }

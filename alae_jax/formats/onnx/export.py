@@ -20,7 +20,7 @@ from alae_jax import __version__
 from alae_jax.errors import UserError
 from alae_jax.formats import functions, safetensors
 from alae_jax.formats.exporters import (
-  ONNX_FUNCTIONS,
+  FUNCTIONS,
   WEIGHTS,
   Exported,
   StoredRun,
@@ -29,7 +29,7 @@ from alae_jax.formats.onnx.graph import Graph, Place, Tensor
 from alae_jax.formats.onnx.rules import Unwritable
 from alae_jax.formats.onnx.translation import shape_of, translate
 from alae_jax.inference.model import Model
-from alae_jax.models.networks import Noise, Stage
+from alae_jax.models.networks import Stage
 from alae_jax.runs import exported as exported_lib
 
 _ROWS = 'rows'
@@ -53,9 +53,9 @@ def export(run: StoredRun) -> Exported:
   places = find_weights(WEIGHTS[0], weights.files[WEIGHTS[0]])
   graphs = {
     f'{name}.onnx': write(model, name, places).SerializeToString()
-    for name in ONNX_FUNCTIONS
+    for name in FUNCTIONS
   }
-  guide = {f'{name}.onnx': _guide(model, name) for name in ONNX_FUNCTIONS}
+  guide = {f'{name}.onnx': _guide(model, name) for name in FUNCTIONS}
   return Exported(weights.files | graphs, weights.guide | guide)
 
 
@@ -91,7 +91,7 @@ def write(
 
   Args:
     model: at whose level it works.
-    name: one of ONNX_FUNCTIONS.
+    name: one of FUNCTIONS.
     weights: where each lies.
 
   Raises:
@@ -152,30 +152,26 @@ def _planes(model: Model) -> list[tuple[int, ...]]:
 def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
   return {
     **functions.shapes(model),
-    'styles': (model.layers, model.w_dim),
     'noise': (sum(map(math.prod, _planes(model))),),
   }
-
-
-def _decode_styles(model: Model, tensors, styles, noise: Noise = None):
-  params = exported_lib.to_params(tensors)
-  stage = Stage(model.level, model.blend)
-  return model.networks.decode(params, styles, stage, noise)
 
 
 def _generate(model: Model, tensors, z, psi, noise=None):
   """Like `Model.generate` with latents and noise that are given."""
   styles = functions.truncated_styles(model, tensors, z, psi)
-  planes, start = [], 0
+  planes: list[jax.Array] = []
+  start = 0
   for shape in _planes(model):
     end = start + math.prod(shape)
     planes.append(noise[:, start:end].reshape(-1, *shape))
     start = end
-  return _decode_styles(model, tensors, styles, planes)
+  params = exported_lib.to_params(tensors)
+  stage = Stage(model.level, model.blend)
+  return model.networks.decode(params, styles, stage, planes)
 
 
 def _table(model: Model) -> dict[str, functions.Function]:
-  """ONNX_FUNCTIONS; G takes noise where there are planes for it."""
+  """FUNCTIONS; G takes noise where there are planes for it."""
   text = (
     'F and G: z, standard normal, and the truncation psi (1 for none, 0 for\n'
     'the mean image) to images.'
@@ -187,16 +183,8 @@ def _table(model: Model) -> dict[str, functions.Function]:
       'normal, the planes of all layers in one vector for each image.'
     )
     takes = (*takes, 'noise')
-  return functions.SHARED | {
-    'decode_styles': functions.Function(
-      _decode_styles,
-      ('styles',),
-      'images',
-      'G: a w for each layer, so that layers of several w can be mixed, to\n'
-      'images of about [-1, 1]. Deterministic, as `decode` is.',
-    ),
-    'generate': functions.Function(_generate, takes, 'images', text),
-  }
+  generate = functions.Function(_generate, takes, 'images', text)
+  return functions.SHARED | {'generate': generate}
 
 
 def _guide(model: Model, name: str) -> str:

@@ -21,7 +21,7 @@ import alae_jax  # noqa: E402
 from alae_jax.errors import UserError  # noqa: E402
 from alae_jax.formats import model_card  # noqa: E402
 from alae_jax.formats.exporters import (  # noqa: E402
-  ONNX_FUNCTIONS,
+  FUNCTIONS,
   StoredRun,
 )
 from alae_jax.formats.onnx import export as onnx_export  # noqa: E402
@@ -143,7 +143,7 @@ def test_graphs_run_where_jax_is_not(case, tmp_path):
   )
   made = np.load(files[1])
   wanted = by_model(case.model, given, keys)
-  assert set(made) == set(wanted) == set(ONNX_FUNCTIONS)
+  assert set(made) == set(wanted) == set(FUNCTIONS)
   for name, result in wanted.items():
     assert_close(made[name], result, name)
 
@@ -151,7 +151,7 @@ def test_graphs_run_where_jax_is_not(case, tmp_path):
 def test_graphs_are_valid_and_hold_no_weights(case):
   stored = load_file(case.folder / 'model.safetensors')
   read = set()
-  for name in ONNX_FUNCTIONS:
+  for name in FUNCTIONS:
     path = case.folder / f'{name}.onnx'
     onnx.checker.check_model(str(path), full_check=True)
     model = onnx.load(path, load_external_data=False)
@@ -170,7 +170,7 @@ def test_graphs_are_valid_and_hold_no_weights(case):
 
 
 def test_graphs_say_what_they_are(case):
-  for name in ONNX_FUNCTIONS:
+  for name in FUNCTIONS:
     content = (case.folder / f'{name}.onnx').read_bytes()
     model = onnx.load_from_string(content)
     assert model.graph.name == name
