@@ -9,6 +9,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from etils import epath
 from safetensors.numpy import load_file
 
 pytest.importorskip('onnx')
@@ -29,6 +30,7 @@ from alae_jax.formats.onnx import translation  # noqa: E402
 from alae_jax.inference import loading  # noqa: E402
 from alae_jax.inference.model import Model  # noqa: E402
 from alae_jax.models.networks import build_networks  # noqa: E402
+from alae_jax.runs.folder import RunFolder  # noqa: E402
 from tests.support import example_runs  # noqa: E402
 from tests.support.verbs import alae, names  # noqa: E402
 
@@ -205,8 +207,9 @@ def model_at(wide, level, blend, dtype='float32'):
 
 
 def exported(model):
-  loaded = loading.LoadedRun(model, 0, 0, 'ema')
-  return onnx_export.export(StoredRun('', loaded, None)).files
+  folder = RunFolder(epath.Path('run'))  # which is not looked into
+  loaded = loading.LoadedRun(folder, model, 0, 0, 'ema')
+  return onnx_export.export(StoredRun('run', loaded, None)).files
 
 
 @pytest.mark.parametrize(('level', 'blend'), [(0, 1.0), (1, 0.3)])
