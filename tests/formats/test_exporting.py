@@ -3,6 +3,8 @@
 import errno
 import importlib.util
 import shutil
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -59,6 +61,38 @@ def test_the_trained_levels_are_exported(tmp_path, capsys, monkeypatch, stage):
   np.testing.assert_allclose(imported.decode(w), images, rtol=0, atol=1e-5)
   np.testing.assert_allclose(
     imported.encode(images), was.encode(images), rtol=1e-4, atol=1e-4
+  )
+
+
+# Runs a README's example where nothing of JAX can be imported.
+WITH_TORCH_ALONE = """
+import re, sys
+import numpy as np
+for name in ('jax', 'jaxlib', 'flax', 'alae_jax'):
+  sys.modules[name] = None
+(block,) = re.findall(
+  r'```python\\n(.*?)```', open('README.md').read(), re.DOTALL
+)
+names = {}
+exec(block, names)
+np.save(sys.argv[1], names['networks']['generator_s']['const'].numpy())
+"""
+
+
+def test_torch_alone_reads_a_releases_checkpoint(style, tmp_path):
+  pytest.importorskip('torch')
+  out = tmp_path / 'out'
+  alae('export', style, '--format', 'release', '--out', out)
+  subprocess.run(
+    [sys.executable, '-P', '-c', WITH_TORCH_ALONE, tmp_path / 'const.npy'],
+    cwd=out,
+    check=True,
+    timeout=120,
+  )
+  const = loading.load_state(style).state.ema['generator']['const']
+  np.testing.assert_array_equal(
+    np.load(tmp_path / 'const.npy').transpose(0, 2, 3, 1).reshape(const.shape),
+    const,
   )
 
 
