@@ -44,6 +44,12 @@ VERBS = {
     'train',
     overrides=True,
   ),
+  'compile': Verb(
+    'compile every level ahead of time: memory, traffic and speed at best',
+    'alae compile --config=celebahq --topology=v5e:2x4',
+    'compile',
+    overrides=True,
+  ),
   'prepare': Verb(
     'make a dataset to train on',
     'alae prepare mnist --data_dir data',

@@ -9,10 +9,9 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
@@ -21,13 +20,12 @@ from alae_jax.data.dataset import ArrayDataset, Dataset, in_memory
 from alae_jax.data.pipeline import Batch, train_batches
 from alae_jax.errors import Failure, Interrupted, reason
 from alae_jax.inference import programs
-from alae_jax.methods.alae import build_alae
 from alae_jax.runs.folder import RunFolder, stored_config
 from alae_jax.runs.optimizer import init_optimizer
 from alae_jax.runs.schedule import Segment
 from alae_jax.runs.state import TrainState
-from alae_jax.training import step as step_lib
 from alae_jax.training.advice import advise
+from alae_jax.training.compile import lower_step
 from alae_jax.training.evaluation import Evaluations
 from alae_jax.training.hooks import Watch
 from alae_jax.training.opening import (
@@ -200,7 +198,7 @@ def train_segment(
     state = reset_optimizer(run, state)
   if images_seen == 0:
     watch.draw(state, images_seen)
-  step = compile_step(run, segment, state, telemetry)
+  step = compile_step(run, segment, telemetry)
   dataset = in_memory(reals.train)
   # From memory, batches come as fast as this process can make any.
   can_be_faster = not isinstance(dataset, ArrayDataset)
@@ -230,27 +228,16 @@ def reset_optimizer(run: Run, state: TrainState) -> TrainState:
 
 
 def compile_step(
-  run: Run, segment: Segment, state: TrainState, telemetry: Telemetry
-) -> Callable:
+  run: Run, segment: Segment, telemetry: Telemetry
+) -> jax.stages.Compiled:
   """The step as an executable, which can't recompile."""
   side = run.networks.resolutions[segment.level]
-  shape = (segment.batch_size, side, side, run.networks.channels)
   telemetry.say(
     f'compiling the step for {side}x{side}, batch {segment.batch_size}'
   )
   began = time.monotonic()
-  step = step_lib.build_step(
-    build_alae(run.config),
-    run.networks,
-    step_lib.step_options(run.config),
-    segment,
-    run.mesh,
-  )
-  executable = step.lower(
-    state,
-    jax.ShapeDtypeStruct(shape, jnp.uint8),
-    jax.ShapeDtypeStruct((), jnp.float32),
-  ).compile()
+  lowered = lower_step(run.config, run.networks, segment, run.mesh)
+  executable = lowered.compile()
   telemetry.say(f'compiled in {time.monotonic() - began:.1f} s')
   return executable
 

@@ -1,0 +1,156 @@
+"""`alae compile`: every level's step ahead of time, and what it costs."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from alae_jax import progress
+from alae_jax.commands import options
+from alae_jax.errors import UserError
+
+if TYPE_CHECKING:
+  import jax
+
+  from alae_jax.training.chips import Chip
+  from alae_jax.training.forecast import Forecast
+  from alae_jax.training.traffic import Moved
+
+_MIB, _GB, _TERA = 2**20, 1e9, 1e12
+_HEAD = (
+  '     level   batch  compiled   arguments   temporary    TFLOP       GB'
+  '        at best   limit'
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """The arguments of `alae compile`, besides --config.field=value."""
+  add = parser.add_argument
+  add(
+    '--config',
+    required=True,
+    type=options.path,
+    metavar='NAME|FILE',
+    help="a recipe by its name, your own file, or a run's config.json; "
+    '--config.section.field=value overrides a field',
+  )
+  add(
+    '--topology',
+    metavar='SLICE',
+    help='a TPU slice that need not be here: v5e:2x4, v6e:2x4, v4:2x2x2 '
+    "(default: this machine's devices); takes pip install 'alae_jax[tpu]'",
+  )
+  add(
+    '--levels',
+    metavar='NUMBERS',
+    help='separated by commas: indices of resolutions (default: all that the '
+    'config trains)',
+  )
+  add(
+    '--operations',
+    type=int,
+    default=0,
+    metavar='N',
+    help='list the N kinds of operations that move most bytes of each level',
+  )
+  add('--format', choices=('text', 'json'), default='text')
+
+
+def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+  """Compiles and prints."""
+  if args.operations < 0:
+    raise UserError(f'--operations {args.operations}: give 0 or more')
+  with progress.telling('starting'):
+    import jax
+
+    from alae_jax import config as config_lib
+    from alae_jax.commands import programs
+    from alae_jax.training import chips, compile, forecast
+
+  config = config_lib.read_config(args.config, overrides)
+  if args.topology is None:
+    devices = jax.devices()
+    programs.keep()
+  else:
+    devices = compile.topology(args.topology)
+  config = config_lib.resolve(config, len(devices))
+  config_lib.validate(config, len(devices))
+  try:
+    segments = forecast.choose_levels(config, _numbers(args.levels))
+  except ValueError as error:
+    raise UserError(f'--levels {error}') from error
+  found = forecast.forecast(config, segments, devices, args.operations)
+  _print(found, devices, chips.find(devices[0].device_kind), args.format)
+
+
+def _numbers(text: str | None) -> list[int] | None:
+  """'2,3' -> [2, 3]; None for all."""
+  if text is None:
+    return None
+  try:
+    return [int(word) for word in text.split(',')]
+  except ValueError:
+    raise UserError(
+      f'--levels {text}: give indices of resolutions, as 2,3'
+    ) from None
+
+
+def _print(
+  found: Iterable['Forecast'],
+  devices: Sequence['jax.Device'],
+  chip: 'Chip | None',
+  format: str,
+) -> None:
+  """A line a level as soon as it is known, or JSON at the end."""
+  kind = devices[0].device_kind
+  if format == 'json':
+    levels = [dataclasses.asdict(level) for level in found]
+    facts = {'device': kind, 'devices': len(devices), 'levels': levels}
+    print(json.dumps(facts, indent=2))
+    return
+  print(_title(kind, len(devices), chip))
+  print(_HEAD)
+  for level in found:
+    print(_line(level), flush=True)
+    for moved in level.moved:
+      print(_describe_moved(moved), flush=True)
+
+
+def _title(kind: str, count: int, chip: 'Chip | None') -> str:
+  peaks = (
+    f'{chip.flops / _TERA:,.0f} TFLOP/s, {chip.traffic / _GB:,.0f} GB/s, '
+    f'{chip.memory / 2**30:,.0f} GiB each'
+    if chip
+    else 'whose peaks are not known here: no estimate'
+  )
+  return f'{count} x {kind}, {peaks}; the following is of each'
+
+
+def _line(level: 'Forecast') -> str:
+  start = (
+    f'{level.side:>5}x{level.side:<4} {level.batch_size:>6,}'
+    f' {level.compile_seconds:>7,.0f} s'
+  )
+  cost, best = level.cost, level.estimate
+  if cost is None:
+    needed = f': it takes {level.needed}' if level.needed else ''
+    return f'{start}  does not fit{needed}; give it a smaller batch'
+  line = (
+    f'{start} {cost.arguments / _MIB:>7,.0f} MiB'
+    f' {cost.temporary / _MIB:>7,.0f} MiB {cost.flops / _TERA:>8.3f}'
+    f' {cost.traffic / _GB:>8.2f}'
+  )
+  if best is None:
+    return line
+  return (
+    f'{line} {best.images_per_second:>6,.0f} images/s'
+    f'  {best.limit}, {best.share_of_peak:.0%} of peak'
+  )
+
+
+def _describe_moved(moved: 'Moved') -> str:
+  return (
+    f'    {moved.traffic / _GB:>8.3f} GB  {moved.count:>4} x '
+    f'{moved.operation:<16} {moved.source}'
+  )

@@ -1,0 +1,126 @@
+"""A level's training step, compiled before it is needed, on devices or without.
+
+What is compiled is the step that trains, to the last operation; only the
+devices may be others than this machine's: the description of a TPU slice is
+enough (`topology`).
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jax.sharding import Mesh
+
+from alae_jax import sharding
+from alae_jax.errors import UserError, reason
+from alae_jax.methods.alae import build_alae
+from alae_jax.models.networks import Networks
+from alae_jax.runs import state as state_lib
+from alae_jax.runs.schedule import Segment
+from alae_jax.training import step as step_lib
+
+
+def lower_step(
+  config: ml_collections.ConfigDict,
+  networks: Networks,
+  segment: Segment,
+  mesh: Mesh,
+) -> jax.stages.Lowered:
+  """The step of a segment for the devices of a mesh, traced but not compiled.
+
+  Args:
+    config: resolved for as many devices.
+    networks: that it describes.
+    segment: of its schedule.
+    mesh: of the devices, which need not be there.
+
+  Returns:
+    Of a function of the state, images (uint8 NHWC) and blend (float32); its
+    executable can never recompile.
+  """
+  side = networks.resolutions[segment.level]
+  shape = (segment.batch_size, side, side, networks.channels)
+  step = step_lib.build_step(
+    build_alae(config),
+    networks,
+    step_lib.step_options(config),
+    segment,
+    mesh,
+  )
+  return step.lower(
+    state_lib.abstract_state(networks, sharding.replicated(mesh)),
+    jax.ShapeDtypeStruct(shape, jnp.uint8),
+    jax.ShapeDtypeStruct((), jnp.float32),
+  )
+
+
+def topology(name: str) -> list[jax.Device]:
+  """The chips of a TPU slice that is not here, such as 'v5e:2x4'.
+
+  Raises:
+    UserError: libtpu is missing, or knows no such slice.
+  """
+  from jax.experimental import topologies
+
+  # As JAX sees a v4: a chip's two cores as one device.
+  more = {'chip_config_name': 'megacore'} if name.startswith('v4:') else {}
+  with _apart_from_a_tpu():
+    try:
+      found = topologies.get_topology_desc(
+        platform='tpu', topology_name=name, **more
+      ).devices
+    except (RuntimeError, NotImplementedError, ValueError) as error:
+      if 'libtpu' in str(error):
+        raise UserError(
+          f"topology {name} needs libtpu: pip install 'alae_jax[tpu]'"
+        ) from error
+      raise UserError(
+        f'topology {name}: {reason(error)}: give one such as v5e:2x4, v6e:2x4 '
+        'or v4:2x2x2'
+      ) from error
+  return list(found)
+
+
+@contextlib.contextmanager
+def _apart_from_a_tpu() -> Iterator[None]:
+  """Keeps libtpu from asking Google's cloud what machine this is."""
+  before = os.environ.get('TPU_SKIP_MDS_QUERY')
+  os.environ['TPU_SKIP_MDS_QUERY'] = '1'
+  try:
+    yield
+  finally:
+    if before is None:
+      del os.environ['TPU_SKIP_MDS_QUERY']
+    else:
+      os.environ['TPU_SKIP_MDS_QUERY'] = before
+
+
+class TooLarge(Exception):
+  """A step that the memory of the chip does not hold.
+
+  Attributes:
+    needed: what it would take, as the compiler says it; '' if it does not.
+  """
+
+  def __init__(self, needed: str):
+    super().__init__(needed)
+    self.needed = needed
+
+
+def compile_lowered(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+  """The executable of a step.
+
+  Raises:
+    TooLarge: it does not fit.
+  """
+  try:
+    return lowered.compile()
+  except jax.errors.JaxRuntimeError as error:
+    if 'RESOURCE_EXHAUSTED' not in str(error):
+      raise
+    found = re.search(r'Used (\S+) of (\S+) hbm', str(error))
+    raise TooLarge(f'{found[1]} of {found[2]}' if found else '') from error

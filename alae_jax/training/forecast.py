@@ -1,0 +1,112 @@
+"""What training on some devices would take, found by compiling every level."""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+
+import jax
+import ml_collections
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+from alae_jax.models.networks import Networks, build_networks
+from alae_jax.runs.schedule import Segment, build_schedule
+from alae_jax.training import chips, traffic
+from alae_jax.training.compile import TooLarge, compile_lowered, lower_step
+from alae_jax.training.cost import Cost, Estimate, cost_of, estimate
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+  """Of a level.
+
+  Attributes:
+    level: index of its resolution.
+    side: of its images, in pixels.
+    batch_size: of all devices together.
+    images: that the level is trained for.
+    compile_seconds: on this machine, as busy as it is.
+    cost: on each device; None of a step that does not fit.
+    needed: what a step takes that does not fit, as the compiler says it.
+    estimate: None where the device's peaks are not known.
+    moved: the operations that move the most bytes.
+  """
+
+  level: int
+  side: int
+  batch_size: int
+  images: int
+  compile_seconds: float = 0.0
+  cost: Cost | None = None
+  needed: str = ''
+  estimate: Estimate | None = None
+  moved: tuple[traffic.Moved, ...] = ()
+
+
+def choose_levels(
+  config: ml_collections.ConfigDict, levels: Sequence[int] | None
+) -> list[Segment]:
+  """The segments of a schedule that train these levels; all for None.
+
+  Raises:
+    ValueError: a level that the config does not train.
+  """
+  schedule = build_schedule(config)
+  trained = [segment.level for segment in schedule]
+  for level in levels or ():
+    if level not in trained:
+      raise ValueError(f'{level}: the config trains {trained}')
+  return [s for s in schedule if levels is None or s.level in levels]
+
+
+def forecast(
+  config: ml_collections.ConfigDict,
+  segments: Sequence[Segment],
+  devices: Sequence[jax.Device],
+  operations: int = 0,
+) -> Iterator[Forecast]:
+  """Compiles the step of each segment and says what it costs.
+
+  Args:
+    config: resolved for as many devices.
+    segments: of its schedule.
+    devices: of one kind, here or not.
+    operations: how many kinds of them to list.
+  """
+  networks = build_networks(config)
+  mesh = Mesh(np.array(devices), ('data',), axis_types=(AxisType.Auto,))
+  for segment in segments:
+    yield _forecast(config, networks, segment, mesh, operations)
+
+
+def _forecast(
+  config: ml_collections.ConfigDict,
+  networks: Networks,
+  segment: Segment,
+  mesh: Mesh,
+  operations: int,
+) -> Forecast:
+  began = time.monotonic()
+  level = Forecast(
+    level=segment.level,
+    side=networks.resolutions[segment.level],
+    batch_size=segment.batch_size,
+    images=segment.end - segment.start,
+  )
+  try:
+    executable = compile_lowered(lower_step(config, networks, segment, mesh))
+  except TooLarge as error:
+    return dataclasses.replace(
+      level, compile_seconds=time.monotonic() - began, needed=error.needed
+    )
+  seconds = time.monotonic() - began
+  cost = cost_of(executable)
+  chip = chips.find(mesh.devices.flat[0].device_kind)
+  program = executable.as_text() or ''
+  return dataclasses.replace(
+    level,
+    compile_seconds=seconds,
+    cost=cost,
+    estimate=estimate(cost, chip, segment.batch_size) if chip else None,
+    moved=tuple(traffic.largest(program, operations)) if operations else (),
+  )
