@@ -23,6 +23,15 @@ from alae_jax.runs import state as state_lib
 from alae_jax.runs.schedule import Segment
 from alae_jax.training import step as step_lib
 
+# For libtpu where there is no TPU: it is not to ask Google's cloud what machine
+# this is, nor to say that it can't find out, nor to be alone.
+_APART = {
+  'TPU_SKIP_MDS_QUERY': '1',
+  'TPU_ACCELERATOR_TYPE': 'v5litepod-8',
+  'TPU_WORKER_HOSTNAMES': 'localhost',
+  'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
+}
+
 
 def lower_step(
   config: ml_collections.ConfigDict,
@@ -68,13 +77,15 @@ def topology(name: str) -> list[jax.Device]:
 
   # As JAX sees a v4: a chip's two cores as one device.
   more = {'chip_config_name': 'megacore'} if name.startswith('v4:') else {}
-  with _apart_from_a_tpu():
+  # Or JAX looks for a TPU here.
+  jax.config.update('jax_platforms', 'cpu')
+  with _environment(_APART):
     try:
       found = topologies.get_topology_desc(
         platform='tpu', topology_name=name, **more
       ).devices
     except (RuntimeError, NotImplementedError, ValueError) as error:
-      if 'libtpu' in str(error):
+      if 'not installed' in str(error):
         raise UserError(
           f"topology {name} needs libtpu: pip install 'alae_jax[tpu]'"
         ) from error
@@ -86,17 +97,15 @@ def topology(name: str) -> list[jax.Device]:
 
 
 @contextlib.contextmanager
-def _apart_from_a_tpu() -> Iterator[None]:
-  """Keeps libtpu from asking Google's cloud what machine this is."""
-  before = os.environ.get('TPU_SKIP_MDS_QUERY')
-  os.environ['TPU_SKIP_MDS_QUERY'] = '1'
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+  """Sets environment variables for a while, those that are not set."""
+  new = variables.keys() - os.environ.keys()
+  os.environ.update({name: variables[name] for name in new})
   try:
     yield
   finally:
-    if before is None:
-      del os.environ['TPU_SKIP_MDS_QUERY']
-    else:
-      os.environ['TPU_SKIP_MDS_QUERY'] = before
+    for name in new:
+      del os.environ[name]
 
 
 class TooLarge(Exception):

@@ -9,6 +9,7 @@ import dataclasses
 
 import jax
 
+from alae_jax.errors import Failure
 from alae_jax.training.chips import Chip
 
 
@@ -54,9 +55,17 @@ class Estimate:
 
 
 def cost_of(executable: jax.stages.Compiled) -> Cost:
-  """What the compiler says of a step."""
+  """What the compiler says of a step.
+
+  Raises:
+    Failure: it says nothing, as of a platform that JAX has by a plug-in.
+  """
   memory = executable.memory_analysis()
   counts = executable.cost_analysis()
+  if memory is None or counts is None:
+    raise Failure(
+      'the compiler of this platform does not say what a step takes'
+    )
   fresh = memory.output_size_in_bytes - memory.alias_size_in_bytes
   return Cost(
     arguments=memory.argument_size_in_bytes,

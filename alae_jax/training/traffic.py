@@ -23,11 +23,12 @@ _LINE = re.compile(
 _OP_NAME = re.compile(r'op_name="([^"]*)"')
 
 # They name memory, or wait for what another operation moves.
-_FREE = frozenset(
-  'parameter constant get-tuple-element tuple bitcast while conditional call '
-  'after-all iota partition-id copy-done slice-done all-reduce-done '
-  'all-gather-done collective-permute-done async-done'.split()
-)
+_FREE = {
+  *('parameter', 'constant', 'get-tuple-element', 'tuple', 'bitcast', 'while'),
+  *('conditional', 'call', 'after-all', 'iota', 'partition-id', 'copy-done'),
+  *('slice-done', 'all-reduce-done', 'all-gather-done', 'async-done'),
+  'collective-permute-done',
+}
 
 
 @dataclasses.dataclass(frozen=True)
