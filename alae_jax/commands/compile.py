@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from alae_jax import progress
@@ -65,23 +65,29 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     import jax
 
     from alae_jax import config as config_lib
-    from alae_jax.commands import programs
     from alae_jax.training import chips, compile, forecast
 
   config = config_lib.read_config(args.config, overrides)
-  if args.topology is None:
-    devices = jax.devices()
-    programs.keep()
-  else:
-    devices = compile.topology(args.topology)
+  devices = compile.topology(args.topology) if args.topology else jax.devices()
   config = config_lib.resolve(config, len(devices))
   config_lib.validate(config, len(devices))
   try:
     segments = forecast.choose_levels(config, _numbers(args.levels))
   except ValueError as error:
     raise UserError(f'--levels {error}') from error
-  found = forecast.forecast(config, segments, devices, args.operations)
-  _print(found, devices, chips.find(devices[0].device_kind), args.format)
+  chip = chips.find(devices[0].device_kind)
+  if args.format == 'text':
+    print(_title(devices[0].device_kind, len(devices), chip))
+    print(_HEAD, flush=True)
+  found = []
+  for segment in segments:
+    with progress.telling(f'compiling level {segment.level}'):
+      level = forecast.forecast(config, segment, devices, args.operations)
+    found.append(level)
+    if args.format == 'text':
+      print('\n'.join(_lines(level)), flush=True)
+  if args.format == 'json':
+    print(_encode(found, devices))
 
 
 def _numbers(text: str | None) -> list[int] | None:
@@ -96,25 +102,14 @@ def _numbers(text: str | None) -> list[int] | None:
     ) from None
 
 
-def _print(
-  found: Iterable['Forecast'],
-  devices: Sequence['jax.Device'],
-  chip: 'Chip | None',
-  format: str,
-) -> None:
-  """A line a level as soon as it is known, or JSON at the end."""
-  kind = devices[0].device_kind
-  if format == 'json':
-    levels = [dataclasses.asdict(level) for level in found]
-    facts = {'device': kind, 'devices': len(devices), 'levels': levels}
-    print(json.dumps(facts, indent=2))
-    return
-  print(_title(kind, len(devices), chip))
-  print(_HEAD)
-  for level in found:
-    print(_line(level), flush=True)
-    for moved in level.moved:
-      print(_describe_moved(moved), flush=True)
+def _encode(found: list['Forecast'], devices: Sequence['jax.Device']) -> str:
+  """What was found, as JSON."""
+  facts = {
+    'device': devices[0].device_kind,
+    'devices': len(devices),
+    'levels': [dataclasses.asdict(level) for level in found],
+  }
+  return json.dumps(facts, indent=2)
 
 
 def _title(kind: str, count: int, chip: 'Chip | None') -> str:
@@ -125,6 +120,11 @@ def _title(kind: str, count: int, chip: 'Chip | None') -> str:
     else 'whose peaks are not known here: no estimate'
   )
   return f'{count} x {kind}, {peaks}; the following is of each'
+
+
+def _lines(level: 'Forecast') -> list[str]:
+  """A level, and below it what moves most bytes."""
+  return [_line(level), *map(_describe_moved, level.moved)]
 
 
 def _line(level: 'Forecast') -> str:

@@ -1,15 +1,15 @@
-"""What training on some devices would take, found by compiling every level."""
+"""What training a level on some devices would take, found by compiling it."""
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import jax
 import ml_collections
 import numpy as np
 from jax.sharding import AxisType, Mesh
 
-from alae_jax.models.networks import Networks, build_networks
+from alae_jax.models.networks import build_networks
 from alae_jax.runs.schedule import Segment, build_schedule
 from alae_jax.training import chips, traffic
 from alae_jax.training.compile import TooLarge, compile_lowered, lower_step
@@ -61,31 +61,20 @@ def choose_levels(
 
 def forecast(
   config: ml_collections.ConfigDict,
-  segments: Sequence[Segment],
+  segment: Segment,
   devices: Sequence[jax.Device],
   operations: int = 0,
-) -> Iterator[Forecast]:
-  """Compiles the step of each segment and says what it costs.
+) -> Forecast:
+  """Compiles the step of a segment and says what it costs.
 
   Args:
     config: resolved for as many devices.
-    segments: of its schedule.
+    segment: of its schedule.
     devices: of one kind, here or not.
     operations: how many kinds of them to list.
   """
   networks = build_networks(config)
   mesh = Mesh(np.array(devices), ('data',), axis_types=(AxisType.Auto,))
-  for segment in segments:
-    yield _forecast(config, networks, segment, mesh, operations)
-
-
-def _forecast(
-  config: ml_collections.ConfigDict,
-  networks: Networks,
-  segment: Segment,
-  mesh: Mesh,
-  operations: int,
-) -> Forecast:
   began = time.monotonic()
   level = Forecast(
     level=segment.level,
@@ -101,7 +90,7 @@ def _forecast(
     )
   seconds = time.monotonic() - began
   cost = cost_of(executable)
-  chip = chips.find(mesh.devices.flat[0].device_kind)
+  chip = chips.find(devices[0].device_kind)
   program = executable.as_text() or ''
   return dataclasses.replace(
     level,

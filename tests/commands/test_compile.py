@@ -1,0 +1,89 @@
+"""`alae compile`: what a level costs, and what can't be compiled."""
+
+import importlib.util
+import json
+
+import jax
+import pytest
+
+from alae_jax import cli
+from alae_jax.training import forecast
+from alae_jax.training.compile import TooLarge
+from tests.support.verbs import alae, refused
+
+TINY = (
+  '--config=mnist_style',
+  '--config.model.base_channels=4',
+  '--config.model.max_channels=4',
+  '--config.model.z_dim=4',
+  '--config.model.w_dim=4',
+  '--config.model.mapping_layers=1',
+)
+
+
+def test_a_line_a_level(capsys):
+  alae('compile', *TINY, '--levels', '0,1', '--operations', '3')
+  title, head, *lines = capsys.readouterr().out.splitlines()
+  assert title.startswith('8 x cpu, whose peaks are not known here')
+  assert head.split()[:2] == ['level', 'batch']
+  assert [line.split()[0] for line in lines if '4x4' in line] == ['4x4']
+  assert [line.split()[0] for line in lines if '8x8' in line] == ['8x8']
+  assert len(lines) == 2 * (1 + 3)
+  assert ' GB ' in lines[1]
+
+
+def test_json_has_every_number(capsys):
+  alae('compile', *TINY, '--levels', '0', '--format', 'json')
+  found = json.loads(capsys.readouterr().out)
+  assert (found['device'], found['devices']) == ('cpu', 8)
+  (level,) = found['levels']
+  assert (level['level'], level['side']) == (0, 4)
+  assert level['cost']['flops'] > 0
+  assert level['cost']['arguments'] > 0
+  assert level['estimate'] is None
+
+
+def test_what_does_not_fit_is_said(capsys, monkeypatch):
+  def refuse(_):
+    raise TooLarge('17.20G of 15.75G')
+
+  monkeypatch.setattr(forecast, 'compile_lowered', refuse)
+  alae('compile', *TINY, '--levels', '0')
+  line = capsys.readouterr().out.splitlines()[-1]
+  assert 'does not fit: it takes 17.20G of 15.75G' in line
+
+
+@pytest.mark.parametrize(
+  ('words', 'said'),
+  [
+    (['--levels', '9'], '--levels 9: the config trains [0, 1, 2, 3]'),
+    (['--levels', 'two'], '--levels two: give indices of resolutions'),
+    (['--operations', '-1'], '--operations -1: give 0 or more'),
+    (['--config.growth.batch_sizes=(7,)'], 'must be divisible by the 8'),
+  ],
+)
+def test_wrong_use_is_refused(capsys, words, said):
+  assert said in refused(capsys, 'compile', '--config=mnist_style', *words)
+
+
+@pytest.mark.skipif(
+  importlib.util.find_spec('libtpu') is not None, reason='libtpu is here'
+)
+def test_a_slice_needs_libtpu(capsys):
+  words = ['compile', '--config=digits', '--topology', 'v5e:2x4']
+  said = refused(capsys, *words)
+  assert "--topology v5e:2x4 needs libtpu: pip install 'alae_jax[tpu]'" in said
+  assert jax.config.jax_platforms
+
+
+@pytest.mark.skipif(
+  importlib.util.find_spec('libtpu') is None, reason='libtpu is not here'
+)
+def test_a_slice_that_is_not_here(capsys):
+  assert cli.main(['compile', '--config=digits', '--topology', 'v5e:2x4']) == 0
+  said = capsys.readouterr().out
+  assert said.startswith('8 x TPU v5 lite, 197 TFLOP/s, 819 GB/s, 16 GiB each')
+  assert 'images/s  traffic' in said
+  for wrong in ('v9:2x4', 'v5e:3x3', 'v5e'):
+    words = ['compile', '--config=digits', '--topology', wrong]
+    assert f'--topology {wrong}: ' in refused(capsys, *words)
