@@ -29,11 +29,15 @@ SECONDS_BEFORE_TELLING = 1.0
 def say(line: str) -> None:
   """Writes a line to the standard error, above a bar where there is one.
 
-  In a notebook to the standard output: what is in red there looks wrong.
+  In a notebook to the standard output: what is in red there looks wrong. Its
+  bars are no lines that others would tear, and to draw them anew, as tqdm does,
+  fails where another thread is just making one.
   """
-  file = sys.stdout if in_notebook() else sys.stderr
-  tqdm.tqdm.write(line, file=file)
-  file.flush()
+  if in_notebook():
+    print(line, flush=True)
+    return
+  tqdm.tqdm.write(line, file=sys.stderr)
+  sys.stderr.flush()
 
 
 class Lines:

@@ -7,6 +7,7 @@ import threading
 import types
 
 import pytest
+import tqdm
 from tqdm import notebook
 
 from alae_jax import progress
@@ -151,3 +152,21 @@ def test_threads_that_speak_at_once_share_a_lock_from_the_start():
     'assert tqdm.tqdm.get_lock() is before'
   )
   subprocess.run([sys.executable, '-c', program], check=True)
+
+
+def test_a_line_leaves_alone_the_bars_of_a_notebook(monkeypatch, capsys):
+  class HalfMade(tqdm.tqdm):
+    """As tqdm.notebook's are, to other threads, while they are made."""
+
+    def display(self, *_, **__):
+      raise AttributeError('container')
+
+  bar = object.__new__(HalfMade)
+  bar.fp, bar.pos, bar.start_t = sys.stdout, 0, 0.0
+  monkeypatch.setattr(progress, 'in_notebook', lambda: True)
+  tqdm.tqdm._instances.add(bar)
+  try:
+    progress.say('starting ...')
+  finally:
+    tqdm.tqdm._instances.discard(bar)
+  assert capsys.readouterr() == ('starting ...\n', '')
