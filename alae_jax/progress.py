@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import tqdm
 
@@ -29,15 +29,22 @@ SECONDS_BEFORE_TELLING = 1.0
 def say(line: str) -> None:
   """Writes a line to the standard error, above a bar where there is one.
 
-  In a notebook to the standard output: what is in red there looks wrong. Its
-  bars are no lines that others would tear, and to draw them anew, as tqdm does,
-  fails where another thread is just making one.
+  In a notebook to the standard output: what is in red there looks wrong.
+  """
+  write(line, sys.stdout if in_notebook() else sys.stderr)
+
+
+def write(line: str, file: TextIO) -> None:
+  """Writes a line to a file, above a bar where there is one.
+
+  A notebook's bars are no lines that others would tear, and to draw them anew,
+  as tqdm does, fails where another thread is just making one.
   """
   if in_notebook():
-    print(line, flush=True)
+    print(line, file=file, flush=True)
     return
-  tqdm.tqdm.write(line, file=sys.stderr)
-  sys.stderr.flush()
+  tqdm.tqdm.write(line, file=file)
+  file.flush()
 
 
 class Lines:

@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import tqdm
 
 from alae_jax import progress, storage
 from alae_jax.models.networks import Params
@@ -62,9 +61,7 @@ class _Console(logging.Handler):
 
 
 def _print(line: str) -> None:
-  """Writes a line above the progress bar, if there is one."""
-  tqdm.tqdm.write(line, file=sys.stdout)
-  sys.stdout.flush()
+  progress.write(line, sys.stdout)
 
 
 class Telemetry:
