@@ -2,8 +2,6 @@
 
 import pathlib
 import re
-import subprocess
-import sys
 
 import jax
 import numpy as np
@@ -15,7 +13,7 @@ from alae_jax.inference import latents
 from alae_jax.inference.model import Model
 from alae_jax.models.networks import build_networks
 from alae_jax.runs import exported as exported_lib
-from tests.support import example_runs
+from tests.support import elsewhere, example_runs
 
 # Runs a README's examples, then every program on arrays of the parent's.
 ELSEWHERE = """
@@ -76,15 +74,7 @@ def by_model(model, given):
 
 def test_programs_run_without_alae_jax(exported_run, tmp_path):
   given = arguments(exported_run.model, 3)
-  files = [tmp_path / 'given.npz', tmp_path / 'made.npz']
-  np.savez(files[0], **given)
-  subprocess.run(
-    [sys.executable, '-P', '-c', ELSEWHERE, *files],
-    cwd=exported_run.folder,
-    check=True,
-    timeout=120,
-  )
-  made = np.load(files[1])
+  made = elsewhere.run(ELSEWHERE, exported_run.folder, given, tmp_path)
   wanted = by_model(exported_run.model, given)
   assert set(made) == set(wanted) == set(FUNCTIONS)
   for name, result in wanted.items():

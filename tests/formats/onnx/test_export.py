@@ -3,8 +3,6 @@
 import dataclasses
 import pathlib
 import re
-import subprocess
-import sys
 
 import jax
 import numpy as np
@@ -31,7 +29,7 @@ from alae_jax.inference import loading  # noqa: E402
 from alae_jax.inference.model import Model  # noqa: E402
 from alae_jax.models.networks import build_networks  # noqa: E402
 from alae_jax.runs.folder import RunFolder  # noqa: E402
-from tests.support import example_runs  # noqa: E402
+from tests.support import elsewhere, example_runs  # noqa: E402
 from tests.support.verbs import alae, names  # noqa: E402
 
 ROWS = 3
@@ -135,15 +133,7 @@ def assert_close(made, wanted, name=''):
 
 def test_graphs_run_where_jax_is_not(case, tmp_path):
   given, keys = draw(case.model)
-  files = [tmp_path / 'given.npz', tmp_path / 'made.npz']
-  np.savez(files[0], **given)
-  subprocess.run(
-    [sys.executable, '-P', '-c', ELSEWHERE, *files],
-    cwd=case.folder,
-    check=True,
-    timeout=120,
-  )
-  made = np.load(files[1])
+  made = elsewhere.run(ELSEWHERE, case.folder, given, tmp_path)
   wanted = by_model(case.model, given, keys)
   assert set(made) == set(wanted) == set(FUNCTIONS)
   for name, result in wanted.items():
