@@ -21,8 +21,8 @@ os.environ['XLA_FLAGS'] = f'{_FLAGS} --xla_backend_optimization_level=0'
 jax.devices()  # reads them, once
 os.environ['XLA_FLAGS'] = _FLAGS
 
-# Many tests train the same step; it is compiled once for all of them, for those
-# in other workers and for the commands that tests start too.
+# Many tests train the same step; it is compiled once for all of them and for
+# those in other workers, and once more for all the commands that tests start.
 if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
   _CACHE = tempfile.TemporaryDirectory()
   os.environ['JAX_COMPILATION_CACHE_DIR'] = _CACHE.name
