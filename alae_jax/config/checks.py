@@ -184,7 +184,7 @@ def _validate_batches(
   if not sizes:
     field, sizes = 'train.batch_size', (config.train.batch_size,)
   if all(size % devices == 0 for size in sizes):
-    return
+    return _validate_microbatches(config, math.gcd(*sizes) // devices, devices)
   if continues:
     fit = _counted(n for n in range(1, devices) if math.gcd(*sizes) % n == 0)
     remedy = (
@@ -196,6 +196,21 @@ def _validate_batches(
     near = tuple(math.ceil(size / devices) * devices for size in sizes)
     remedy = f', such as {near if len(near) > 1 else near[0]}'
   _check(config, field, False, f'divisible by the {devices} devices{remedy}')
+
+
+def _validate_microbatches(config: ConfigDict, rows: int, devices: int) -> None:
+  """Refuses parts of a batch that do not divide the rows of a device."""
+  parts = config.train.microbatches
+  if parts > 0 and rows % parts == 0:
+    return
+  fit = _counted(n for n in range(1, rows + 1) if rows % n == 0)
+  whose = f'each of the {devices} devices' if devices > 1 else 'the device'
+  _check(
+    config,
+    'train.microbatches',
+    False,
+    f'{fit}, so that it divides the batch of {whose}',
+  )
 
 
 def _counted(numbers: Iterable[int]) -> str:

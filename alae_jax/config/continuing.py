@@ -9,12 +9,14 @@ from alae_jax.config import values
 from alae_jax.config.defaults import UNNAMED, default, flatten
 from alae_jax.errors import UserError
 
-# May differ when a run is continued: where data lies and how often one looks
-# at a run do not change what it computes.
+# May differ when a run is continued: where data lies, how the work is divided
+# and how often one looks at a run do not change what it computes, but for
+# rounding.
 _FREE_FIELDS = (
   'data.data_dir',
   'data.threads',
   'data.workers',
+  'train.microbatches',
   'log.',
   'evaluation.',
   'history.',

@@ -36,6 +36,7 @@ def default() -> ConfigDict:
   config.train.init_from = ''  # RUN or RUN@IMAGES_SEEN: weights to start with
   config.train.images = 48_000_000  # to see in all
   config.train.batch_size = 128  # over all devices, 0 for 4 on each
+  config.train.microbatches = 1  # parts of a batch, one in memory at a time
   config.train.learning_rate = 0.002
   config.train.seed = 0
   config.train.compute_dtype = 'float32'  # float32 or bfloat16

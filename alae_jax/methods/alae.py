@@ -42,10 +42,15 @@ class Alae:
   def phases(self, networks: Networks, stage: Stage) -> tuple[Phase, ...]:
     """Steps I, II and III."""
 
-    def step_1(params, batch, key):
-      latents = draw_latents(
+    def draw(batch, key):
+      return draw_latents(key, networks, stage, batch)
+
+    def draw_mixed(batch, key):
+      return draw_latents(
         key, networks, stage, batch, self.style_mixing_probability
       )
+
+    def step_1(params, batch, latents):
       fakes, w = jax.lax.stop_gradient(
         generate(networks, stage, params, latents)
       )
@@ -54,15 +59,11 @@ class Alae:
       )
       return loss, Aux(scalars, w)
 
-    def step_2(params, batch, key):
-      latents = draw_latents(
-        key, networks, stage, batch, self.style_mixing_probability
-      )
+    def step_2(params, batch, latents):
       loss, w = generation_loss(networks, stage, params, latents)
       return loss, Aux({'loss_generator': loss}, w)
 
-    def step_3(params, batch, key):
-      latents = draw_latents(key, networks, stage, batch)
+    def step_3(params, batch, latents):
       loss, w = reciprocity_loss(networks, stage, params, latents)
       return loss, Aux({'loss_latent': loss}, w)
 
@@ -70,9 +71,9 @@ class Alae:
     if self.latent_step_updates_mapping:
       reciprocal = (*reciprocal, 'mapping')
     return (
-      Phase('discriminator', ('encoder', 'discriminator'), step_1),
-      Phase('generator', ('mapping', 'generator'), step_2),
-      Phase('latent', reciprocal, step_3),
+      Phase('discriminator', ('encoder', 'discriminator'), draw_mixed, step_1),
+      Phase('generator', ('mapping', 'generator'), draw_mixed, step_2),
+      Phase('latent', reciprocal, draw, step_3),
     )
 
 

@@ -49,8 +49,11 @@ class Aux(NamedTuple):
   w: jax.Array | None = None
 
 
-# (params of all networks, batch, key) -> (value to minimise, aux)
-Loss = Callable[[Params, Batch, jax.Array], tuple[jax.Array, Aux]]
+# (batch, key) -> all that is random in a phase: arrays of a row for each real
+# image, or scalars
+Draw = Callable[[Batch, jax.Array], Any]
+# (params of all networks, batch, what was drawn) -> (value to minimise, aux)
+Loss = Callable[[Params, Batch, Any], tuple[jax.Array, Aux]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +63,13 @@ class Phase:
   Attributes:
     name: of the phase.
     trains: names of the networks that it updates; the others stay.
-    loss: what they minimise.
+    draw: what is random in it, once for the whole batch.
+    loss: what they minimise, a mean over the rows of a batch or of a part.
   """
 
   name: str
   trains: tuple[str, ...]
+  draw: Draw
   loss: Loss
 
 

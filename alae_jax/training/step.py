@@ -19,6 +19,7 @@ from alae_jax.ops.resample import fade
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.optimizer import adam
 from alae_jax.runs.schedule import Segment
+from alae_jax.training.microbatches import differentiate
 
 Scalars = dict[str, jax.Array]
 
@@ -33,6 +34,7 @@ class StepOptions:
     ema_half_life: images after which a parameter's weight in the EMA halves.
     mean_w_beta: decay of the running mean of w per phase that draws latents.
     flip: whether real images are mirrored at random.
+    microbatches: parts of a batch, of which one's activations are held.
   """
 
   seed: int
@@ -40,6 +42,7 @@ class StepOptions:
   ema_half_life: float
   mean_w_beta: float
   flip: bool
+  microbatches: int
 
 
 def step_options(config: ml_collections.ConfigDict) -> StepOptions:
@@ -51,6 +54,7 @@ def step_options(config: ml_collections.ConfigDict) -> StepOptions:
     ema_half_life=train.ema_half_life,
     mean_w_beta=train.mean_w_beta,
     flip=config.data.flip,
+    microbatches=train.microbatches,
   )
 
 
@@ -80,7 +84,8 @@ def build_step(
 
   def share(tree):
     return jax.tree.map(
-      lambda x: jax.lax.with_sharding_constraint(x, batch), tree
+      lambda x: jax.lax.with_sharding_constraint(x, batch) if x.ndim else x,
+      tree,
     )
 
   def step(state, images, blend):
@@ -118,7 +123,7 @@ def train_step(
   scalars: Scalars = {}
   for phase, key in zip(phases, keys, strict=True):
     params, opt_state, aux = train_phase(
-      phase, optimizer, params, opt_state, batch, key
+      phase, optimizer, params, opt_state, batch, key, options.microbatches
     )
     scalars |= aux.scalars
     if aux.w is not None:
@@ -168,6 +173,7 @@ def train_phase(
   opt_state: Mapping[str, Any],
   batch: Batch,
   key: jax.Array,
+  microbatches: int = 1,
 ) -> tuple[Params, dict[str, Any], Aux]:
   """One optimizer step on the networks that a phase trains, and on no other.
 
@@ -177,9 +183,7 @@ def train_phase(
   well: its second moments decayed once more an iteration, and its steps were
   about 1.4 times as long.
   """
-  (_, aux), gradients = jax.value_and_grad(
-    lambda trained: phase.loss({**params, **trained}, batch, key), has_aux=True
-  )({name: params[name] for name in phase.trains})
+  gradients, aux = differentiate(phase, params, batch, key, microbatches)
   params, opt_state = dict(params), dict(opt_state)
   for name in phase.trains:
     updates, opt_state[name] = optimizer.update(

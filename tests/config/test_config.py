@@ -150,6 +150,33 @@ def test_a_run_that_goes_on_is_told_devices_that_fit(batch_sizes, devices, fit):
     config_lib.validate(config, int(count), continues=True)
 
 
+@pytest.mark.parametrize(
+  ('batch_sizes', 'devices', 'fit', 'whose'),
+  [
+    ((), 1, '1, 2, 3, 4, 6 or 12', 'the device'),
+    ((), 6, '1 or 2', 'each of the 6 devices'),
+    ((64, 48, 40), 4, '1 or 2', 'each of the 4 devices'),
+  ],
+)
+def test_parts_divide_the_batch_of_every_device(
+  batch_sizes, devices, fit, whose
+):
+  config = config_lib.default_style(3)
+  config.train.batch_size = 12
+  config.growth.batch_sizes = batch_sizes
+  for parts in re.findall(r'\d+', fit):
+    config.train.microbatches = int(parts)
+    config_lib.validate(config, devices)
+  for parts in (0, 5, 24):
+    config.train.microbatches = parts
+    with pytest.raises(UserError) as error:
+      config_lib.validate(config, devices)
+    assert str(error.value) == (
+      f'config.train.microbatches is {parts}: it must be {fit}, so that it '
+      f'divides the batch of {whose}'
+    )
+
+
 @pytest.mark.parametrize('value', [None, 1.5, 'x', True])
 def test_a_config_made_in_python_is_checked_too(tiny_config, value):
   with tiny_config.ignore_type():
@@ -188,6 +215,7 @@ def test_a_run_may_become_longer_but_not_shorter(tiny_config, tmp_path):
   stored = tiny_config.copy_and_resolve_references()
   tiny_config.train.images *= 2
   tiny_config.data.data_dir = 'elsewhere'
+  tiny_config.train.microbatches = 4  # which changes nothing but rounding
   config_lib.check_continues(tiny_config, stored, where)
   with pytest.raises(UserError, match=r'train\.images'):
     config_lib.check_continues(stored, tiny_config, where)

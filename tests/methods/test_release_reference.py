@@ -52,7 +52,8 @@ def evaluate(phase, case):
   batch = Batch(case.images('x'))
   (loss, aux), gradients = jax.jit(
     jax.value_and_grad(
-      lambda params: phase.loss(params, batch, KEY), has_aux=True
+      lambda params: phase.loss(params, batch, phase.draw(batch, KEY)),
+      has_aux=True,
     )
   )(case.params)
   return loss, aux, gradients
@@ -126,7 +127,8 @@ def test_discriminator_step_and_two_updates(case, monkeypatch):
   def step(params, opt_state):
     """All that is asked of a step in one program: compiling takes longest."""
     (loss, aux), gradients = jax.value_and_grad(
-      lambda params: phase.loss(params, batch, KEY), has_aux=True
+      lambda params: phase.loss(params, batch, phase.draw(batch, KEY)),
+      has_aux=True,
     )(params)
     params, opt_state, _ = train_phase(
       phase, adam(LEARNING_RATE), params, opt_state, batch, KEY

@@ -55,6 +55,15 @@ def test_eight_devices_do_what_one_does(tiny_config, flip):
   assert_trees_close(metrics_one, metrics_eight, 1e-4)
 
 
+def test_a_step_in_parts_does_what_one_at_once_does(tiny_config):
+  tiny_config.data.flip = True
+  whole, metrics, _ = take_steps(tiny_config, mesh_of(8))
+  tiny_config.train.microbatches = 2
+  parts, metrics_parts, _ = take_steps(tiny_config, mesh_of(8))
+  assert_trees_close(whole, parts, 1e-5)
+  assert_trees_close(metrics, metrics_parts, 1e-4)
+
+
 def test_the_work_is_shared_by_the_devices(tiny_config):
   tiny_config.model.hidden = (64, 64)
   segment = dataclasses.replace(SEGMENT, batch_size=1024)

@@ -1,0 +1,73 @@
+"""Gradients of a batch in parts, of which one's activations are held at a time.
+
+What is random is drawn for the whole batch, so a batch in parts learns from the
+same images and latents as it does at once.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from alae_jax.methods.base import Aux, Batch, Phase
+from alae_jax.models.networks import Params
+
+
+def differentiate(
+  phase: Phase, params: Params, batch: Batch, key: jax.Array, microbatches: int
+) -> tuple[Params, Aux]:
+  """The gradients of a phase's loss by the networks that it trains.
+
+  Args:
+    phase: whose loss.
+    params: of all networks.
+    batch: of N rows.
+    key: of what the phase draws.
+    microbatches: parts of the batch, a divisor of N.
+
+  Returns:
+    The gradients, and the scalars: those of all parts averaged. Of w [N, w_dim]
+    too only the mean over the parts is left, [N / microbatches, w_dim].
+  """
+  drawn = phase.draw(batch, key)
+  trained = {name: params[name] for name in phase.trains}
+
+  def of_part(batch, drawn):
+    gradients, aux = jax.grad(
+      lambda trained: phase.loss({**params, **trained}, batch, drawn),
+      has_aux=True,
+    )(trained)
+    return gradients, aux
+
+  if microbatches == 1:
+    return of_part(batch, drawn)
+
+  def add(total, part):
+    reals, drawn = batch.share(part)
+    gradients, aux = of_part(dataclasses.replace(batch, reals=reals), drawn)
+    return jax.tree.map(jnp.add, total, gradients), aux
+
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32), trained)
+  total, aux = jax.lax.scan(
+    add, zeros, in_parts((batch.reals, drawn), microbatches)
+  )
+  return (
+    jax.tree.map(lambda x: x / microbatches, total),
+    jax.tree.map(lambda x: jnp.mean(x, axis=0), aux),
+  )
+
+
+def in_parts(tree: Any, count: int) -> Any:
+  """Rows [N, ...] -> [count, N / count, ...]; a scalar for each part.
+
+  A part takes every `count`-th row, not N / count in a row: each device's rows
+  are divided among the parts, and none travels to another device.
+  """
+
+  def divide(x):
+    if jnp.ndim(x) == 0:
+      return jnp.broadcast_to(x, (count,))
+    return x.reshape(-1, count, *x.shape[1:]).swapaxes(0, 1)
+
+  return jax.tree.map(divide, tree)
