@@ -155,6 +155,12 @@ def _validate_train(config: ConfigDict) -> None:
     train.compute_dtype in ('float32', 'bfloat16'),
     'float32 or bfloat16',
   )
+  _check(
+    config,
+    'train.shard',
+    train.shard in ('none', 'state', 'all'),
+    'none, state or all',
+  )
   _check(config, 'train.adam_beta2', 0 <= train.adam_beta2 < 1, 'in [0, 1)')
   for field in ('mean_w_beta', 'style_mixing_probability', 'ema_rampup'):
     _check(config, f'train.{field}', 0 <= train[field] <= 1, 'in [0, 1]')

@@ -17,6 +17,7 @@ _FREE_FIELDS = (
   'data.threads',
   'data.workers',
   'train.microbatches',
+  'train.shard',
   'log.',
   'evaluation.',
   'history.',

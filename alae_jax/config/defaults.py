@@ -37,6 +37,9 @@ def default() -> ConfigDict:
   config.train.images = 48_000_000  # to see in all
   config.train.batch_size = 128  # over all devices, 0 for 4 on each
   config.train.microbatches = 1  # parts of a batch, one in memory at a time
+  # What the devices divide: none, state (the EMA and the optimizer's) or all
+  # (the parameters too, which then travel in every phase).
+  config.train.shard = 'state'
   config.train.learning_rate = 0.002
   config.train.seed = 0
   config.train.compute_dtype = 'float32'  # float32 or bfloat16

@@ -1,5 +1,6 @@
 """The train state: everything a step changes, and how it is made."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 
 from alae_jax.models.networks import Networks, Params
 from alae_jax.runs.optimizer import init_optimizer
+from alae_jax.sharding import Layout
 
 # For XLA on the CPU; the values are the same to the last bit.
 _HURRY = {
@@ -51,27 +53,48 @@ def init_state(networks: Networks, seed: int) -> TrainState:
   )
 
 
-def fresh_state(
-  networks: Networks, seed: int, place: jax.sharding.Sharding
-) -> TrainState:
-  """A fresh state, laid out as `place` says."""
+def fresh_state(networks: Networks, seed: int, place: Any) -> TrainState:
+  """A fresh state, laid out as `place` says: a sharding, or one a leaf."""
   init = functools.partial(init_state, networks, seed)
   # What takes long to compile is a hundred random draws, which run once.
   options = _HURRY if jax.default_backend() == 'cpu' else None
   return jax.jit(init, out_shardings=place, compiler_options=options)()
 
 
-def abstract_state(
-  networks: Networks, sharding: jax.sharding.Sharding
-) -> TrainState:
-  """Shapes, types and shardings of a state, to restore a checkpoint onto."""
-  shapes = jax.eval_shape(functools.partial(init_state, networks, 0))
+def abstract_state(networks: Networks, place: Any) -> TrainState:
+  """Shapes, types and shardings of a state, to restore a checkpoint onto.
+
+  Args:
+    networks: whose.
+    place: a sharding, or one a leaf.
+  """
+  shapes = _shapes(networks)
   return jax.tree.map(
-    lambda leaf: jax.ShapeDtypeStruct(
-      leaf.shape, leaf.dtype, sharding=sharding
+    lambda leaf, place: jax.ShapeDtypeStruct(
+      leaf.shape, leaf.dtype, sharding=place
     ),
     shapes,
+    jax.tree.broadcast(place, shapes),
   )
+
+
+def places(networks: Networks, layout: Layout) -> TrainState:
+  """The sharding of every leaf of a state."""
+  shapes = _shapes(networks)
+
+  def of(field):
+    return jax.tree.map(
+      lambda leaf: layout.place(field, leaf.shape), getattr(shapes, field)
+    )
+
+  return TrainState(
+    **{field.name: of(field.name) for field in dataclasses.fields(TrainState)}
+  )
+
+
+@functools.cache
+def _shapes(networks: Networks) -> TrainState:
+  return jax.eval_shape(functools.partial(init_state, networks, 0))
 
 
 def init_key(seed: int) -> jax.Array:

@@ -60,8 +60,9 @@ def lower_step(
     segment,
     mesh,
   )
+  layout = sharding.Layout(mesh, config.train.shard)
   return step.lower(
-    state_lib.abstract_state(networks, sharding.replicated(mesh)),
+    state_lib.abstract_state(networks, state_lib.places(networks, layout)),
     jax.ShapeDtypeStruct(shape, jnp.uint8),
     jax.ShapeDtypeStruct((), jnp.float32),
   )

@@ -89,9 +89,7 @@ class Watch:
 
   def draw(self, state: TrainState, images_seen: int) -> None:
     """Writes pictures of the networks that evaluation uses."""
-    if jax.process_index() != 0:
-      return
-    self._check_owner()
+    # In every process: the weights may be spread over all of them.
     model = model_of(
       self._config,
       self._networks,
@@ -99,6 +97,9 @@ class Watch:
       images_seen,
       default_weights(self._config),
     )
+    if jax.process_index() != 0:
+      return
+    self._check_owner()
     for name, picture in self._snapshots.write(model, images_seen).items():
       self._telemetry.show(name, picture, images_seen)
     self._telemetry.restart_clock()

@@ -223,7 +223,7 @@ def train_segment(
 
 def reset_optimizer(run: Run, state: TrainState) -> TrainState:
   """A level begins with fresh moments (paper section 5.2)."""
-  fresh = jax.jit(init_optimizer, out_shardings=sharding.replicated(run.mesh))
+  fresh = jax.jit(init_optimizer, out_shardings=run.places.opt_state)
   return dataclasses.replace(state, opt_state=fresh(state.params))
 
 

@@ -12,15 +12,22 @@ import jax.numpy as jnp
 
 from alae_jax.methods.base import Aux, Batch, Phase
 from alae_jax.models.networks import Params
+from alae_jax.sharding import Layout
 
 
 def differentiate(
-  phase: Phase, params: Params, batch: Batch, key: jax.Array, microbatches: int
+  phase: Phase,
+  layout: Layout,
+  params: Params,
+  batch: Batch,
+  key: jax.Array,
+  microbatches: int,
 ) -> tuple[Params, Aux]:
   """The gradients of a phase's loss by the networks that it trains.
 
   Args:
     phase: whose loss.
+    layout: by which the gradients are laid as the optimizer's state.
     params: of all networks.
     batch: of N rows.
     key: of what the phase draws.
@@ -38,7 +45,7 @@ def differentiate(
       lambda trained: phase.loss({**params, **trained}, batch, drawn),
       has_aux=True,
     )(trained)
-    return gradients, aux
+    return layout.lay_sums('opt_state', gradients), aux
 
   if microbatches == 1:
     return of_part(batch, drawn)
@@ -49,6 +56,7 @@ def differentiate(
     return jax.tree.map(jnp.add, total, gradients), aux
 
   zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32), trained)
+  zeros = layout.lay('opt_state', zeros)
   total, aux = jax.lax.scan(
     add, zeros, in_parts((batch.reals, drawn), microbatches)
   )

@@ -40,6 +40,12 @@ class Run:
     """Images seen when the run is over."""
     return self.schedule[-1].end
 
+  @property
+  def places(self) -> TrainState:
+    """The sharding of every leaf of the state."""
+    layout = sharding.Layout(self.mesh, self.config.train.shard)
+    return state_lib.places(self.networks, layout)
+
   def check_owner(self) -> None:
     """Asks whether the folder is still ours; ask before writing to it.
 
@@ -176,13 +182,12 @@ def restore_or_init(run: Run) -> tuple[TrainState, int, list[str]]:
     The state, its images seen, and what to say of newer checkpoints: they are
     damaged, and renamed, so that their numbers can be saved again.
   """
-  replicated = sharding.replicated(run.mesh)
   found, damaged = run.checkpoints.restore_newest(
-    state_lib.abstract_state(run.networks, replicated)
+    state_lib.abstract_state(run.networks, run.places)
   )
   if found is None:
     with progress.telling('making the first parameters'):
-      return start.init_state(run.config, run.networks, replicated), 0, []
+      return start.init_state(run.config, run.networks, run.places), 0, []
   said = []
   for error in damaged:
     if run.owner is not None:

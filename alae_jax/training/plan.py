@@ -29,9 +29,8 @@ def describe(config: ml_collections.ConfigDict) -> str:
   criteria.check_names(config)
   config = start.settle(config)
   networks, schedule = build_networks(config), build_schedule(config)
-  state = state_lib.abstract_state(
-    networks, sharding.replicated(sharding.global_mesh())
-  )
+  layout = sharding.Layout(sharding.global_mesh(), config.train.shard)
+  state = state_lib.abstract_state(networks, state_lib.places(networks, layout))
   reals, data = _look_for_data(config, networks, schedule)
   warnings = advise(config, networks.resolutions, schedule, reals)
   return '\n'.join(
@@ -79,7 +78,7 @@ def _count(dataset: Dataset, split: str) -> str:
 
 def _describe_memory(state: state_lib.TrainState) -> str:
   size = sum(
-    int(np.prod(leaf.shape)) * leaf.dtype.itemsize
+    int(np.prod(leaf.sharding.shard_shape(leaf.shape))) * leaf.dtype.itemsize
     for leaf in jax.tree.leaves(state)
   )
   return (

@@ -5,6 +5,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from alae_jax import config as config_lib
@@ -69,30 +70,33 @@ def settle(config: ConfigDict) -> ConfigDict:
 
 
 def init_state(
-  config: ConfigDict, networks: Networks, place: jax.sharding.Sharding
+  config: ConfigDict, networks: Networks, places: TrainState
 ) -> TrainState:
   """The state of a run that has seen nothing.
 
   Args:
     config: of the run, settled.
     networks: that it describes.
-    place: of every leaf.
+    places: the sharding of every leaf.
   """
-  state = state_lib.fresh_state(networks, config.train.seed, place)
+  state = state_lib.fresh_state(networks, config.train.seed, places)
   if not config.train.init_from:
     return state
   source = load_state(*_split(config.train.init_from))
-  rows = jnp.minimum(jnp.arange(networks.layers), len(source.state.mean_w) - 1)
+  rows = np.minimum(np.arange(networks.layers), len(source.state.mean_w) - 1)
+  # On the host: fresh leaves are on all devices, those on this process's own.
+  there = jax.device_get(source.state)
   taken = {
-    'params': carry_over(
-      state.params, source.state.params, source.config, config
-    ),
-    'ema': carry_over(state.ema, source.state.ema, source.config, config),
-    'mean_w': source.state.mean_w[rows],
+    'params': carry_over(state.params, there.params, source.config, config),
+    'ema': carry_over(state.ema, there.ema, source.config, config),
+    'mean_w': there.mean_w[rows],
   }
   # Under jit no two leaves share a buffer, as the step's donation wants it.
-  copy = jax.jit(functools.partial(jax.tree.map, jnp.copy), out_shardings=place)
-  return dataclasses.replace(state, **copy(jax.device_get(taken)))
+  copy = jax.jit(
+    functools.partial(jax.tree.map, jnp.copy),
+    out_shardings={name: getattr(places, name) for name in taken},
+  )
+  return dataclasses.replace(state, **copy(taken))
 
 
 def carry_over(

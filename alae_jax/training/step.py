@@ -1,7 +1,7 @@
 """One training iteration: a method's phases, the averages and the clock."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -35,6 +35,7 @@ class StepOptions:
     mean_w_beta: decay of the running mean of w per phase that draws latents.
     flip: whether real images are mirrored at random.
     microbatches: parts of a batch, of which one's activations are held.
+    shard: a name in sharding.SPREAD.
   """
 
   seed: int
@@ -43,6 +44,7 @@ class StepOptions:
   mean_w_beta: float
   flip: bool
   microbatches: int
+  shard: str
 
 
 def step_options(config: ml_collections.ConfigDict) -> StepOptions:
@@ -55,6 +57,7 @@ def step_options(config: ml_collections.ConfigDict) -> StepOptions:
     mean_w_beta=train.mean_w_beta,
     flip=config.data.flip,
     microbatches=train.microbatches,
+    shard=train.shard,
   )
 
 
@@ -75,29 +78,24 @@ def build_step(
     mesh: of all devices, with one axis 'data'.
 
   Returns:
-    A function of the state (replicated, donated), images (uint8 NHWC, sharded
-    over 'data') and blend (float32 scalar). Lower and compile it for an
-    executable that can never recompile.
+    A function of the state (laid out as options.shard says, donated), images
+    (uint8 NHWC, sharded over 'data') and blend (float32 scalar). Lower and
+    compile it for an executable that can never recompile.
   """
-  batch = sharding.over_batch(mesh)
+  layout = sharding.Layout(mesh, options.shard)
+  places = state_lib.places(networks, layout)
   everywhere = sharding.replicated(mesh)
-
-  def share(tree):
-    return jax.tree.map(
-      lambda x: jax.lax.with_sharding_constraint(x, batch) if x.ndim else x,
-      tree,
-    )
 
   def step(state, images, blend):
     stage = Stage(segment.level, blend if segment.fade_images else 1.0)
     return train_step(
-      method, networks, options, segment, stage, share, state, images
+      method, networks, options, segment, stage, layout, state, images
     )
 
   return jax.jit(
     step,
-    in_shardings=(everywhere, batch, everywhere),
-    out_shardings=(everywhere, everywhere),
+    in_shardings=(places, sharding.over_batch(mesh), everywhere),
+    out_shardings=(places, everywhere),
     donate_argnums=0,
   )
 
@@ -108,7 +106,7 @@ def train_step(
   options: StepOptions,
   segment: Segment,
   stage: Stage,
-  share: Callable[[Any], Any],
+  layout: sharding.Layout,
   state: state_lib.TrainState,
   images: jax.Array,
 ) -> tuple[state_lib.TrainState, Scalars]:
@@ -116,14 +114,22 @@ def train_step(
   phases = method.phases(networks, stage)
   key = state_lib.step_key(options.seed, state.images_seen)
   key_reals, *keys = jax.random.split(key, 1 + len(phases))
-  batch = Batch(prepare_reals(key_reals, images, stage, options.flip), share)
+  reals = prepare_reals(key_reals, images, stage, options.flip)
+  batch = Batch(reals, layout.share)
   optimizer = adam(segment.learning_rate, options.beta2)
 
   params, opt_state, mean_w = state.params, state.opt_state, state.mean_w
   scalars: Scalars = {}
   for phase, key in zip(phases, keys, strict=True):
     params, opt_state, aux = train_phase(
-      phase, optimizer, params, opt_state, batch, key, options.microbatches
+      phase,
+      optimizer,
+      layout,
+      params,
+      opt_state,
+      batch,
+      key,
+      options.microbatches,
     )
     scalars |= aux.scalars
     if aux.w is not None:
@@ -134,7 +140,9 @@ def train_step(
     images_seen=state.images_seen + segment.batch_size,
     params=params,
     ema=jax.tree.map(
-      lambda ema, new: average(ema, new, decay), state.ema, params
+      lambda ema, new: average(ema, new, decay),
+      state.ema,
+      layout.lay('ema', params),
     ),
     opt_state=opt_state,
     mean_w=mean_w,
@@ -169,6 +177,7 @@ def prepare_reals(
 def train_phase(
   phase: Phase,
   optimizer: optax.GradientTransformation,
+  layout: sharding.Layout,
   params: Params,
   opt_state: Mapping[str, Any],
   batch: Batch,
@@ -183,13 +192,17 @@ def train_phase(
   well: its second moments decayed once more an iteration, and its steps were
   about 1.4 times as long.
   """
-  gradients, aux = differentiate(phase, params, batch, key, microbatches)
+  gradients, aux = differentiate(
+    phase, layout, layout.gather(params), batch, key, microbatches
+  )
   params, opt_state = dict(params), dict(opt_state)
   for name in phase.trains:
     updates, opt_state[name] = optimizer.update(
       gradients[name], opt_state[name]
     )
-    params[name] = optax.apply_updates(params[name], updates)
+    # On the pieces whose moments a device has: only what results travels.
+    pieces = layout.lay('opt_state', params[name])
+    params[name] = layout.lay('params', optax.apply_updates(pieces, updates))
   return params, opt_state, aux
 
 

@@ -9,8 +9,10 @@ from alae_jax.methods.base import Batch
 from alae_jax.models.styles import truncate
 from alae_jax.ops import convolution
 from alae_jax.runs.optimizer import adam, init_optimizer
+from alae_jax.sharding import Layout
 from alae_jax.training.step import train_phase
 from tests.support import release_cases
+from tests.support.steps import mesh_of
 
 FORWARD = 1e-5
 GAMMA = 10.0
@@ -131,7 +133,13 @@ def test_discriminator_step_and_two_updates(case, monkeypatch):
       has_aux=True,
     )(params)
     params, opt_state, _ = train_phase(
-      phase, adam(LEARNING_RATE), params, opt_state, batch, KEY
+      phase,
+      adam(LEARNING_RATE),
+      Layout(mesh_of(1)),
+      params,
+      opt_state,
+      batch,
+      KEY,
     )
     return params, opt_state, loss, aux.scalars, gradients
 

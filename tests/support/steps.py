@@ -23,10 +23,10 @@ def put(mesh, batch):
   return jax.device_put(batch, sharding.over_batch(mesh))
 
 
-def fresh_state(networks, mesh):
+def fresh_state(networks, mesh, shard='state'):
   return jax.jit(
     functools.partial(state_lib.init_state, networks, 0),
-    out_shardings=sharding.replicated(mesh),
+    out_shardings=state_lib.places(networks, sharding.Layout(mesh, shard)),
   )()
 
 

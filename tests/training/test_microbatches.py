@@ -25,27 +25,18 @@ def style_config():
   return config
 
 
-def share(tree):
-  over_devices = sharding.over_batch(MESH)
-  return jax.tree.map(
-    lambda x: (
-      jax.lax.with_sharding_constraint(x, over_devices) if x.ndim else x
-    ),
-    tree,
-  )
-
-
 def of_all_phases(config, microbatches):
   """The gradients and scalars of each phase, and the program's text."""
   networks = build_networks(config)
   stage = Stage(networks.levels - 1, 0.5)
   phases = build_alae(config).phases(networks, stage)
+  layout = sharding.Layout(MESH)
 
   def run(params, reals):
-    batch = Batch(reals, share)
+    batch = Batch(reals, layout.share)
     return {
       phase.name: differentiate(
-        phase, params, batch, jax.random.key(i), microbatches
+        phase, layout, params, batch, jax.random.key(i), microbatches
       )
       for i, phase in enumerate(phases)
     }

@@ -13,7 +13,7 @@ from alae_jax.models.networks import build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.folder import open_folder
 from alae_jax.runs.schedule import build_schedule
-from alae_jax.sharding import local_mesh, replicated
+from alae_jax.sharding import Layout, global_mesh, local_mesh, replicated
 from alae_jax.training import loop, start
 from tests.support import example_runs
 from tests.support.runs import assert_identical, final_state, make_tiny_config
@@ -37,7 +37,9 @@ def begin(config):
   """The settled config and the state that a run begins with."""
   config = start.settle(config)
   networks = build_networks(config)
-  return config, start.init_state(config, networks, replicated(local_mesh()))
+  layout = Layout(global_mesh(), config.train.shard)
+  places = state_lib.places(networks, layout)
+  return config, start.init_state(config, networks, places)
 
 
 @pytest.mark.parametrize('images', ['', '@64'])

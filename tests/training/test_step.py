@@ -14,6 +14,7 @@ from alae_jax.ops.pixels import to_float
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.optimizer import adam
 from alae_jax.runs.schedule import Segment
+from alae_jax.sharding import Layout
 from alae_jax.training import step as step_lib
 from tests.support.steps import (
   assert_trees_close,
@@ -37,7 +38,7 @@ def images(seed, n=16):
 
 def take_steps(config, mesh, steps=4, segment=SEGMENT):
   step, networks = step_of(config, segment, mesh)
-  state = fresh_state(networks, mesh)
+  state = fresh_state(networks, mesh, config.train.shard)
   for i in range(steps):
     batch = put(mesh, images(i, segment.batch_size))
     state, metrics = step(state, batch, np.float32(1))
@@ -96,9 +97,12 @@ def moved_by_each_phase(config):
   batch = Batch(to_float(jnp.asarray(images(0))))
   moved = []
   for phase in build_alae(config).phases(networks, Stage(0)):
-    params, opt_state, _ = jax.jit(step_lib.train_phase, static_argnums=(0, 1))(
+    params, opt_state, _ = jax.jit(
+      step_lib.train_phase, static_argnums=(0, 1, 2)
+    )(
       phase,
       adam(0.002),
+      Layout(mesh_of(1)),
       state.params,
       state.opt_state,
       batch,
