@@ -391,10 +391,11 @@ def ends(jobs, seconds):
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path, monkeypatch):
-  """A job of two processes with a device each, against one process."""
+  """A job of two processes with a device and half of the state each."""
   monkeypatch.setenv('ALAE_CACHE', str(tmp_path / 'cache'))
   overrides = [
     '--config.train.images=2000',
+    '--config.train.shard=all',
     '--config.evaluation.at_end=()',
     '--config.evaluation.every_images=1000',
     f'--config.evaluation.metrics=({METRICS})',

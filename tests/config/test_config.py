@@ -31,6 +31,7 @@ from alae_jax.runs.schedule import build_schedule
     ('log.keep_last', 0),
     ('data.name', ''),
     ('data.threads', -1),
+    ('train.shard', 'some'),
     ('train.adam_beta2', 1.0),
     ('train.learning_rate', math.inf),
     ('train.r1_gamma', math.nan),
@@ -216,6 +217,7 @@ def test_a_run_may_become_longer_but_not_shorter(tiny_config, tmp_path):
   tiny_config.train.images *= 2
   tiny_config.data.data_dir = 'elsewhere'
   tiny_config.train.microbatches = 4  # which changes nothing but rounding
+  tiny_config.train.shard = 'all'  # likewise
   config_lib.check_continues(tiny_config, stored, where)
   with pytest.raises(UserError, match=r'train\.images'):
     config_lib.check_continues(stored, tiny_config, where)

@@ -22,6 +22,7 @@ from alae_jax.runs.checkpoint import (
 from tests.support import example_runs
 from tests.support.checkpoints import DAMAGES, garble
 from tests.support.runs import assert_identical, make_tiny_config
+from tests.support.steps import mesh_of
 
 
 @pytest.fixture
@@ -231,3 +232,27 @@ def test_a_large_file_is_hashed_in_pieces(tmp_path, monkeypatch):
   (tmp_path / 'data').write_bytes(data[:-1])
   with pytest.raises(checksums.Mismatch, match='data is not as it was saved'):
     checksums.verify(epath.Path(tmp_path))
+
+
+@pytest.mark.parametrize(
+  ('devices', 'shard'), [(1, 'none'), (2, 'state'), (8, 'all')]
+)
+def test_a_state_saved_in_pieces_is_read_onto_any_devices(
+  state, tmp_path, monkeypatch, devices, shard
+):
+  monkeypatch.setattr(sharding, '_SMALL', 1)
+  networks = build_networks(make_tiny_config())
+
+  def places(devices, shard):
+    layout = sharding.Layout(mesh_of(devices), shard)
+    return state_lib.places(networks, layout)
+
+  pieces = jax.tree.map(jax.device_put, state, places(8, 'all'))
+  save(tmp_path / 'run', pieces, 16)
+  there = places(devices, shard)
+  checkpoints = Checkpoints(epath.Path(tmp_path / 'run'), read_only=True)
+  read = checkpoints.restore(16, state_lib.abstract_state(networks, there))
+  assert_identical(read, state)
+  assert jax.tree.all(
+    jax.tree.map(lambda x, place: x.sharding == place, read, there)
+  )

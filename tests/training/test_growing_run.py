@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from alae_jax import cli
+from alae_jax import cli, sharding
 from alae_jax import config as config_lib
 from alae_jax.data import prepare
 from alae_jax.errors import Interrupted, UserError
@@ -129,7 +129,10 @@ def test_a_level_ends_with_a_checkpoint(growing, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_eight_devices_grow_as_one_does(growing):
+def test_eight_devices_grow_as_one_does(growing, monkeypatch):
+  """And with a piece of the state each, down to the smallest arrays."""
+  monkeypatch.setattr(sharding, '_SMALL', 1)
+  growing.train.shard = 'all'
   growing.growth.batch_sizes = (16, 16)
   networks = build_networks(growing)
   fading = build_schedule(growing)[1]
@@ -139,7 +142,7 @@ def test_eight_devices_grow_as_one_does(growing):
   results, flops = [], []
   for devices in (1, 8):
     mesh = mesh_of(devices)
-    state = perturbed(fresh_state(networks, mesh))
+    state = perturbed(fresh_state(networks, mesh, 'all'))
     step = (
       step_lib.build_step(
         build_alae(growing),
@@ -152,6 +155,8 @@ def test_eight_devices_grow_as_one_does(growing):
       .compile()
     )
     flops.append(step.cost_analysis()['flops'])
+    for travels in ('all-to-all', 'collective-permute'):
+      assert travels not in step.as_text()
     before = jax.device_get(state.params)
     state, first = step(state, put(mesh, images), np.float32(0.25))
     moved = jax.tree.map(np.subtract, jax.device_get(state.params), before)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from etils import epath
 
+from alae_jax import sharding
 from alae_jax.errors import Interrupted, UserError
 from alae_jax.inference import loading
 from alae_jax.runs import records
@@ -22,6 +23,7 @@ from tests.support.runs import (
   make_tiny_config,
   stop_after,
 )
+from tests.support.steps import assert_trees_close, mesh_of
 
 
 @pytest.fixture(scope='module')
@@ -85,6 +87,29 @@ def test_a_killed_run_ends_bit_identically(
   assert_identical(final_state(workdir), undisturbed)
   written = records.read(open_folder(workdir).metrics)
   assert [r['images_seen'] for r in written] == [32, 64, 96]
+
+
+def test_a_run_in_pieces_goes_on_in_pieces_or_whole(
+  tiny_config, tmp_path, monkeypatch, undisturbed
+):
+  """To the last bit where nothing changes; else on two devices, in parts."""
+  monkeypatch.setattr(sharding, '_SMALL', 1)
+  tiny_config.train.shard = 'all'
+  whole, stopped = str(tmp_path / 'whole'), str(tmp_path / 'stopped')
+  loop.train(tiny_config, whole)
+  with monkeypatch.context() as patch:
+    stop_after(patch, 48, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Interrupted):
+      loop.train(tiny_config, stopped)
+  elsewhere = shutil.copytree(stopped, tmp_path / 'elsewhere')
+  loop.train(tiny_config, stopped)
+  assert_identical(final_state(stopped), final_state(whole))
+  tiny_config.train.shard = 'state'
+  tiny_config.train.microbatches = 2
+  monkeypatch.setattr(sharding, 'global_mesh', lambda: mesh_of(2))
+  loop.train(tiny_config, str(elsewhere))
+  for workdir in (whole, elsewhere):
+    assert_trees_close(final_state(workdir).params, undisturbed.params, 1e-4)
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])

@@ -7,16 +7,22 @@ import numpy as np
 import pytest
 
 from alae_jax import config as config_lib
+from alae_jax import sharding
 from alae_jax.errors import UserError
 from alae_jax.inference import loading
 from alae_jax.models.networks import build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.folder import open_folder
 from alae_jax.runs.schedule import build_schedule
-from alae_jax.sharding import Layout, global_mesh, local_mesh, replicated
 from alae_jax.training import loop, start
 from tests.support import example_runs
 from tests.support.runs import assert_identical, final_state, make_tiny_config
+
+
+@pytest.fixture(autouse=True)
+def cut_everything(monkeypatch):
+  """Every array that can be is spread over the devices."""
+  monkeypatch.setattr(sharding, '_SMALL', 1)
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +43,7 @@ def begin(config):
   """The settled config and the state that a run begins with."""
   config = start.settle(config)
   networks = build_networks(config)
-  layout = Layout(global_mesh(), config.train.shard)
+  layout = sharding.Layout(sharding.global_mesh(), 'all')
   places = state_lib.places(networks, layout)
   return config, start.init_state(config, networks, places)
 
@@ -168,7 +174,9 @@ def test_a_checkpoint_that_is_not_there_is_refused(faces):
 
 def test_quick_compilation_makes_the_same_parameters(tiny_config):
   networks = build_networks(tiny_config)
-  quick = state_lib.fresh_state(networks, 3, replicated(local_mesh()))
+  quick = state_lib.fresh_state(
+    networks, 3, sharding.replicated(sharding.local_mesh())
+  )
   slow = jax.jit(
     lambda: state_lib.init_state(networks, 3),
     # As XLA has it where nothing is said; the tests say something.

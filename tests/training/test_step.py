@@ -14,7 +14,7 @@ from alae_jax.ops.pixels import to_float
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.optimizer import adam
 from alae_jax.runs.schedule import Segment
-from alae_jax.sharding import Layout
+from alae_jax.sharding import SPREAD, Layout
 from alae_jax.training import step as step_lib
 from tests.support.steps import (
   assert_trees_close,
@@ -63,6 +63,21 @@ def test_a_step_in_parts_does_what_one_at_once_does(tiny_config):
   parts, metrics_parts, _ = take_steps(tiny_config, mesh_of(8))
   assert_trees_close(whole, parts, 1e-5)
   assert_trees_close(metrics, metrics_parts, 1e-4)
+
+
+def test_a_state_in_pieces_learns_as_a_whole_one_does(tiny_config):
+  tiny_config.model.hidden = (64, 64)  # wide enough to be cut
+  whole, metrics, _ = take_steps(tiny_config, mesh_of(1), steps=2)
+  for shard in SPREAD:
+    tiny_config.train.shard = shard
+    layout = Layout(mesh_of(8), shard)
+    state, metrics_here, _ = take_steps(tiny_config, layout.mesh, steps=2)
+    assert_trees_close(whole, state, 1e-5)
+    assert_trees_close(metrics, metrics_here, 1e-4)
+    places = state_lib.places(build_networks(tiny_config), layout)
+    assert jax.tree.all(
+      jax.tree.map(lambda x, place: x.sharding == place, state, places)
+    )
 
 
 def test_the_work_is_shared_by_the_devices(tiny_config):
