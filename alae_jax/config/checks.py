@@ -145,6 +145,7 @@ def _validate_train(config: ConfigDict) -> None:
   for field in ('learning_rate', 'ema_half_life'):
     _check(config, f'train.{field}', train[field] > 0, 'above 0')
   # They are counted in 32 bits, up to a last step beyond them.
+  _check_range(config, 'train.remat_resolution', 0, 1024)
   _check_range(config, 'train.images', 1, 2_000_000_000)
   _check_range(config, 'train.batch_size', 1, _BATCH)
   _check(config, 'train.seed', 0 <= train.seed < 2**32, 'in [0, 2^32)')

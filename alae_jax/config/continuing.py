@@ -18,6 +18,7 @@ _FREE_FIELDS = (
   'data.workers',
   'train.microbatches',
   'train.shard',
+  'train.remat_resolution',
   'log.',
   'evaluation.',
   'history.',

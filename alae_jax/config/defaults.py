@@ -40,6 +40,8 @@ def default() -> ConfigDict:
   # What the devices divide: none, state (the EMA and the optimizer's) or all
   # (the parameters too, which then travel in every phase).
   config.train.shard = 'state'
+  # Side from which on maps are made anew in the backward pass; 0 keeps all.
+  config.train.remat_resolution = 0
   config.train.learning_rate = 0.002
   config.train.seed = 0
   config.train.compute_dtype = 'float32'  # float32 or bfloat16

@@ -9,6 +9,11 @@ from flax import linen as nn
 SQRT_2 = math.sqrt(2.0)
 
 
+def at_least_float32(x: jax.Array) -> jax.Array:
+  """Float32 for narrower types: sums and latents need the digits."""
+  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
 def leaky_relu(x: jax.Array, slope: float = 0.2) -> jax.Array:
   """max(x, slope * x), the activation of every ALAE network."""
   return jnp.where(x >= 0, x, slope * x)

@@ -13,9 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
-from alae_jax.models.layers import EqualizedDense, leaky_relu
+from alae_jax.models.layers import (
+  EqualizedDense,
+  at_least_float32,
+  leaky_relu,
+)
 
 
 class MlpEncoder(nn.Module):
@@ -24,10 +29,12 @@ class MlpEncoder(nn.Module):
   Attributes:
     w_dim: size of w.
     hidden: sizes of the hidden layers.
+    dtype: what it computes in.
   """
 
   w_dim: int
   hidden: Sequence[int] = (1024, 1024)
+  dtype: Any = jnp.float32
 
   def setup(self):
     """Linen's place for submodules that two methods share."""
@@ -35,7 +42,7 @@ class MlpEncoder(nn.Module):
 
   def hidden_features(self, images: jax.Array) -> jax.Array:
     """The last hidden layer of images [N, H, W, C], as [N, hidden[-1]]."""
-    x = (images.reshape(images.shape[0], -1) + 1) / 2
+    x = ((images.reshape(images.shape[0], -1) + 1) / 2).astype(self.dtype)
     for dense in self.dense[:-1]:
       x = leaky_relu(dense(x), 0.2)
     return x
@@ -51,6 +58,12 @@ class MlpEncoder(nn.Module):
     """What the one level gives, to create its parameters."""
     return [self(images)]
 
+  @nn.nowrap
+  def idle(self, level: int, stable: bool) -> frozenset[str]:
+    """No part: there is one level."""
+    del level, stable
+    return frozenset()
+
 
 class MlpGenerator(nn.Module):
   """G: w -> x.
@@ -58,10 +71,12 @@ class MlpGenerator(nn.Module):
   Attributes:
     image_shape: (H, W, C) of the output.
     hidden: sizes of the hidden layers.
+    dtype: what it computes in.
   """
 
   image_shape: tuple[int, int, int]
   hidden: Sequence[int] = (1024, 1024)
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(
@@ -73,17 +88,23 @@ class MlpGenerator(nn.Module):
   ) -> jax.Array:
     """Decodes styles [N, 1, w_dim] to images [N, H, W, C]."""
     del level, blend, noise
-    x = styles[:, 0]
+    x = styles[:, 0].astype(self.dtype)
     for i, size in enumerate(self.hidden):
       x = leaky_relu(EqualizedDense(size, name=f'dense_{i}')(x), 0.01)
     x = EqualizedDense(
       math.prod(self.image_shape), name=f'dense_{len(self.hidden)}'
     )(x)
-    return x.reshape(-1, *self.image_shape) * 2 - 1
+    return at_least_float32(x).reshape(-1, *self.image_shape) * 2 - 1
 
   def every_level(self, styles: jax.Array) -> list[jax.Array]:
     """What the one level gives, to create its parameters."""
     return [self(styles)]
+
+  @nn.nowrap
+  def idle(self, level: int, stable: bool) -> frozenset[str]:
+    """No part: there is one level."""
+    del level, stable
+    return frozenset()
 
   @nn.nowrap
   def draw_noise(

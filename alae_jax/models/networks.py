@@ -13,6 +13,7 @@ from alae_jax.models.latent_networks import Discriminator, Mapping
 from alae_jax.models.mlp import MlpEncoder, MlpGenerator
 from alae_jax.models.style_encoder import StyleEncoder
 from alae_jax.models.style_generator import StyleGenerator
+from alae_jax.models.style_layers import is_stable
 
 # {'mapping': ..., 'generator': ..., 'encoder': ..., 'discriminator': ...}
 Params = dict[str, Any]
@@ -36,7 +37,8 @@ class Stage:
 class Networks:
   """F, G, E and D as pure functions; images are NHWC in [-1, 1].
 
-  Everything is computed in `dtype`; w, logits and images come back as float32.
+  F and D compute in float32, G and E in the `dtype` that they were made for; w,
+  logits and images are float32.
 
   Attributes:
     mapping: F, z -> w.
@@ -49,7 +51,6 @@ class Networks:
     channels: image channels.
     styles_per_level: how many layers of G take a style at each level.
     feature_names: what E has to show besides w, see `features`.
-    dtype: what the networks compute in.
   """
 
   mapping: nn.Module
@@ -62,7 +63,6 @@ class Networks:
   channels: int
   styles_per_level: int = 1
   feature_names: tuple[str, ...] = ()
-  dtype: Any = jnp.float32
 
   @property
   def levels(self) -> int:
@@ -77,6 +77,26 @@ class Networks:
   def layers_at(self, level: int) -> int:
     """How many of them are at work at a level."""
     return (level + 1) * self.styles_per_level
+
+  def computing_in(self, dtype: Any) -> 'Networks':
+    """The same networks, with G and E computing in another type."""
+    return dataclasses.replace(
+      self,
+      generator=self.generator.clone(dtype=dtype),
+      encoder=self.encoder.clone(dtype=dtype),
+    )
+
+  def idle(self, stage: Stage) -> frozenset[str]:
+    """Names of the parts of G and E that a stage does not use.
+
+    Layers of higher levels, and those to and from RGB of the levels that have
+    been grown past. No part at work has such a name.
+    """
+    stable = is_stable(stage.level, stage.blend)
+    return frozenset().union(
+      self.generator.idle(stage.level, stable),
+      self.encoder.idle(stage.level, stable),
+    )
 
   def init(self, key: jax.Array) -> Params:
     """Parameters of every level, drawn from `key`."""
@@ -169,7 +189,7 @@ class Networks:
 
   def _apply(self, name: str, params: Params, x, *args, **kwargs) -> jax.Array:
     out = getattr(self, name).apply(
-      {'params': params[name]}, x.astype(self.dtype), *args, **kwargs
+      {'params': params[name]}, x.astype(jnp.float32), *args, **kwargs
     )
     return out.astype(jnp.float32)
 
@@ -177,32 +197,37 @@ class Networks:
 def build_networks(config: ml_collections.ConfigDict) -> Networks:
   """The networks that a validated config describes."""
   build = {'mlp': _build_mlp, 'style': _build_style}[config.model.kind]
-  return build(config.model, jnp.dtype(config.train.compute_dtype))
+  return build(config.model, config.train)
 
 
-def _build_mlp(model: ml_collections.ConfigDict, dtype) -> Networks:
+def _build_mlp(
+  model: ml_collections.ConfigDict, train: ml_collections.ConfigDict
+) -> Networks:
+  dtype = jnp.dtype(train.compute_dtype)
   hidden = tuple(model.hidden)
   side = model.resolution
   return Networks(
     mapping=Mapping(model.w_dim, model.mapping_layers),
-    generator=MlpGenerator((side, side, model.channels), hidden),
-    encoder=MlpEncoder(model.w_dim, hidden),
+    generator=MlpGenerator((side, side, model.channels), hidden, dtype),
+    encoder=MlpEncoder(model.w_dim, hidden, dtype),
     discriminator=Discriminator(model.w_dim, model.discriminator_layers),
     z_dim=model.z_dim,
     w_dim=model.w_dim,
     resolutions=(side,),
     channels=model.channels,
     feature_names=('hidden',),
-    dtype=dtype,
   )
 
 
-def _build_style(model: ml_collections.ConfigDict, dtype) -> Networks:
+def _build_style(
+  model: ml_collections.ConfigDict, train: ml_collections.ConfigDict
+) -> Networks:
   widths = model.levels, model.base_channels, model.max_channels, model.w_dim
+  how = jnp.dtype(train.compute_dtype), train.remat_resolution
   return Networks(
     mapping=Mapping(model.w_dim, model.mapping_layers),
-    generator=StyleGenerator(*widths, model.channels),
-    encoder=StyleEncoder(*widths),
+    generator=StyleGenerator(*widths, model.channels, *how),
+    encoder=StyleEncoder(*widths, *how),
     # Twice as wide as needed, with the logit in the middle: the release's.
     discriminator=Discriminator(
       model.w_dim,
@@ -215,5 +240,4 @@ def _build_style(model: ml_collections.ConfigDict, dtype) -> Networks:
     resolutions=tuple(4 << i for i in range(model.levels)),
     channels=model.channels,
     styles_per_level=2,
-    dtype=dtype,
   )

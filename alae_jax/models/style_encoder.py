@@ -4,6 +4,8 @@ Each layer gives up its feature statistics, which the generator would have set
 from w, and w is the sum of linear maps of them all.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -12,8 +14,10 @@ from alae_jax.models.layers import EqualizedDense, leaky_relu
 from alae_jax.models.style_layers import (
   EqualizedConv,
   deviation,
+  idle_at,
   is_stable,
   moments,
+  remat_from,
 )
 from alae_jax.ops.convolution import downsample_conv2d
 from alae_jax.ops.resample import blur, downsample, lerp
@@ -74,12 +78,17 @@ class StyleEncoder(nn.Module):
     max_channels: bound on the channels, which double from level to level
       towards 4x4.
     w_dim: size of w.
+    dtype: of the feature maps; statistics and w are float32.
+    remat_resolution: side from which on a block's maps are made anew in the
+      backward pass; 0 keeps all.
   """
 
   levels: int
   base_channels: int
   max_channels: int
   w_dim: int
+  dtype: Any = jnp.float32
+  remat_resolution: int = 0
 
   def setup(self):
     """Names parameters by level: block_0 and from_rgb_0 are those of 4x4."""
@@ -87,7 +96,10 @@ class StyleEncoder(nn.Module):
       min(self.max_channels, self.base_channels << i)
       for i in reversed(range(self.levels + 1))
     ]
-    self.block = [EncoderBlock(width, self.w_dim) for width in widths[:-1]]
+    self.block = [
+      remat_from(self.remat_resolution, i, EncoderBlock)(width, self.w_dim)
+      for i, width in enumerate(widths[:-1])
+    ]
     self.from_rgb = [EqualizedDense(width) for width in widths[1:]]
 
   def __call__(
@@ -120,6 +132,11 @@ class StyleEncoder(nn.Module):
       images = downsample(images)
     return parts
 
+  @nn.nowrap
+  def idle(self, level: int, stable: bool) -> frozenset[str]:
+    """The parts that a level does not use, by name; see `Networks.idle`."""
+    return idle_at(self.levels, level, stable, 'from_rgb')
+
   def _features(self, images: jax.Array, level: int) -> jax.Array:
     # The release applies its leaky ReLU here twice: a slope of 0.04 in all.
-    return leaky_relu(self.from_rgb[level](images), 0.04)
+    return leaky_relu(self.from_rgb[level](images.astype(self.dtype)), 0.04)

@@ -15,9 +15,10 @@ from flax import linen as nn
 from alae_jax.models.layers import EqualizedDense, leaky_relu
 from alae_jax.models.style_layers import (
   EqualizedConv,
-  at_least_float32,
+  idle_at,
   is_stable,
   moments,
+  remat_from,
 )
 from alae_jax.ops.convolution import upsample_conv2d
 from alae_jax.ops.resample import blur, lerp, upsample
@@ -86,7 +87,7 @@ class StyleLayer(nn.Module):
     style = EqualizedDense(2 * channels, gain=1.0, name='style')
     x = add_noise(x, weight, noise, self.level)
     x = leaky_relu(x + bias.astype(x.dtype))
-    return restyle(x, style(at_least_float32(w)))
+    return restyle(x, style(w))
 
 
 class GeneratorBlock(nn.Module):
@@ -134,6 +135,9 @@ class StyleGenerator(nn.Module):
       towards 4x4.
     w_dim: size of a style.
     channels: of the images.
+    dtype: of the feature maps; styles and statistics are float32.
+    remat_resolution: side from which on a block's maps are made anew in the
+      backward pass; 0 keeps all.
   """
 
   levels: int
@@ -141,6 +145,8 @@ class StyleGenerator(nn.Module):
   max_channels: int
   w_dim: int
   channels: int = 3
+  dtype: Any = jnp.float32
+  remat_resolution: int = 0
 
   def setup(self):
     """Names parameters by level: block_0 and to_rgb_0 are those of 4x4."""
@@ -151,7 +157,10 @@ class StyleGenerator(nn.Module):
     self.const = self.param(
       'const', nn.initializers.ones, (4, 4, widths[0]), jnp.float32
     )
-    self.block = [GeneratorBlock(i, width) for i, width in enumerate(widths)]
+    self.block = [
+      remat_from(self.remat_resolution, i, GeneratorBlock)(i, width)
+      for i, width in enumerate(widths)
+    ]
     self.to_rgb = [EqualizedDense(self.channels, gain=0.03) for _ in widths]
 
   def __call__(
@@ -173,7 +182,7 @@ class StyleGenerator(nn.Module):
     Returns:
       [N, S, S, channels], S = 4 * 2^level.
     """
-    x = below = self._constant(styles)
+    x = below = self._constant()
     for i in range(level + 1):
       below, x = x, self._run_block(i, x, styles, noise)
     image = self.to_rgb[level](x)
@@ -183,11 +192,16 @@ class StyleGenerator(nn.Module):
 
   def every_level(self, styles: jax.Array) -> list[jax.Array]:
     """The images of every level, to create every level's parameters."""
-    x, images = self._constant(styles), []
+    x, images = self._constant(), []
     for i in range(self.levels):
       x = self._run_block(i, x, styles, None)
       images.append(self.to_rgb[i](x))
     return images
+
+  @nn.nowrap
+  def idle(self, level: int, stable: bool) -> frozenset[str]:
+    """The parts that a level does not use, by name; see `Networks.idle`."""
+    return idle_at(self.levels, level, stable, 'to_rgb')
 
   @nn.nowrap
   def draw_noise(
@@ -209,9 +223,9 @@ class StyleGenerator(nn.Module):
     block = params[f'block_{layer // 2}']
     return block[f'layer_{layer % 2 + 1}']['style']['kernel']
 
-  def _constant(self, styles: jax.Array) -> jax.Array:
+  def _constant(self) -> jax.Array:
     # One for the whole batch: the images differ from the first style on.
-    return self.const[None].astype(styles.dtype)
+    return self.const[None].astype(self.dtype)
 
   def _run_block(self, i, x, styles, noise) -> jax.Array:
     own = slice(2 * i, 2 * i + 2)

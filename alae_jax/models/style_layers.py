@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from alae_jax.models.layers import SQRT_2
+from alae_jax.models.layers import SQRT_2, at_least_float32
 from alae_jax.ops.convolution import conv2d
 
 # Below this the square root's slope is no longer worth having; see `deviation`.
@@ -41,11 +41,6 @@ class EqualizedConv(nn.Module):
     return self.operation(x, (kernel * scale).astype(x.dtype))
 
 
-def at_least_float32(x: jax.Array) -> jax.Array:
-  """Float32 for narrower types: sums over pixels need the digits."""
-  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
-
-
 def moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Mean and variance over the pixels of [N, H, W, C], each [N, 1, 1, C]."""
   x = at_least_float32(x)
@@ -63,6 +58,37 @@ def deviation(variance: jax.Array) -> jax.Array:
   """
   varies = variance > _SMALLEST_VARIANCE
   return jnp.where(varies, jnp.sqrt(jnp.where(varies, variance, 1.0)), 0.0)
+
+
+def remat_from(
+  resolution: int, level: int, block: type[nn.Module]
+) -> type[nn.Module]:
+  """A block of a level, which makes its maps anew in the backward pass.
+
+  Args:
+    resolution: side of the maps from which on blocks do so; 0: none does.
+    level: of the block.
+    block: its class.
+  """
+  return nn.remat(block) if 0 < resolution <= 4 << level else block
+
+
+def idle_at(
+  levels: int, level: int, stable: bool, colours: str
+) -> frozenset[str]:
+  """The parts of a network that a level does not use, by name.
+
+  Args:
+    levels: that the network has.
+    level: at which it works.
+    stable: whether nothing fades in.
+    colours: its layers to or from RGB, 'to_rgb' or 'from_rgb'.
+  """
+  lowest = level if stable else level - 1
+  return frozenset(
+    [f'block_{i}' for i in range(level + 1, levels)]
+    + [f'{colours}_{i}' for i in range(levels) if not lowest <= i <= level]
+  )
 
 
 def is_stable(level: int, blend: jax.Array | float) -> bool:

@@ -136,7 +136,7 @@ def train_step(
       mean_w = average(mean_w, jnp.mean(aux.w, axis=0), options.mean_w_beta)
 
   decay = ema_decay(options, segment, state.images_seen)
-  return state_lib.TrainState(
+  trained = state_lib.TrainState(
     images_seen=state.images_seen + segment.batch_size,
     params=params,
     ema=jax.tree.map(
@@ -146,7 +146,26 @@ def train_step(
     ),
     opt_state=opt_state,
     mean_w=mean_w,
-  ), scalars
+  )
+  return keep_idle(networks.idle(stage), state, trained), scalars
+
+
+def keep_idle(
+  names: frozenset[str],
+  before: state_lib.TrainState,
+  after: state_lib.TrainState,
+) -> state_lib.TrainState:
+  """The state after a step, but for the parts that the level does not use.
+
+  Nothing would move them, yet all that is computed of them, zeros most of it,
+  would pass through memory: without a reader, the compiler leaves it out.
+  """
+
+  def choose(path, before, after):
+    parts = jax.tree_util.keystr(path, simple=True, separator='/').split('/')
+    return after if names.isdisjoint(parts) else before
+
+  return jax.tree_util.tree_map_with_path(choose, before, after)
 
 
 def ema_decay(

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from alae_jax import config as config_lib
 from alae_jax.methods import objectives
 from alae_jax.methods.alae import build_alae
 from alae_jax.methods.base import Batch
@@ -230,3 +231,33 @@ def test_flips_mirror_half_of_the_images():
   assert (kept ^ flipped).all()
   assert 150 < kept.sum() < 250
   assert -1 <= reals.min() < reals.max() <= 1
+
+
+def test_what_a_level_does_not_use_stays_as_it_is():
+  """To the last bit, moments and averages too; all else moves."""
+  config = config_lib.default_style(levels=2)
+  config.model.base_channels = config.model.max_channels = 4
+  config.model.z_dim = config.model.w_dim = 4
+  config.model.mapping_layers = 1
+  segment = dataclasses.replace(SEGMENT, batch_size=8)
+  step, networks = step_of(config, segment, mesh_of(1))
+  # Parameters that have been trained, and averages that lag behind them.
+  before = jax.tree.map(
+    lambda leaf: leaf + 0.1 if leaf.dtype == jnp.float32 else leaf,
+    fresh_state(networks, mesh_of(1)),
+  )
+  held = named_leaves(before)
+  small = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3), np.uint8)
+  after, _ = step(before, put(mesh_of(1), small), np.float32(1))
+  idle = networks.idle(Stage(0))
+  assert idle == {'block_1', 'to_rgb_1', 'from_rgb_1'}
+  for name, leaf in named_leaves(after).items():
+    is_idle = not idle.isdisjoint(name.split('/'))
+    assert np.array_equal(leaf, held[name]) == is_idle, name
+
+
+def named_leaves(state):
+  return {
+    jax.tree_util.keystr(path, simple=True, separator='/'): np.asarray(leaf)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+  }

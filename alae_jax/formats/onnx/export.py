@@ -6,7 +6,6 @@ float32), at the offsets that its header tells. What a graph makes of weights
 alone, runtimes compute when they load it.
 """
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -61,7 +60,7 @@ def export(run: StoredRun) -> Exported:
 
 def in_float32(model: Model) -> Model:
   """A model that computes in what every runtime computes in fast."""
-  networks = dataclasses.replace(model.networks, dtype=jnp.float32)
+  networks = model.networks.computing_in(jnp.float32)
   return Model(
     model.config, networks, model.params, model.mean_w, model.level, model.blend
   )
