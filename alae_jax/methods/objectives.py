@@ -64,6 +64,9 @@ def r1_penalty(
     channels, to be weighted by gamma / 2; and the logits [N], which come free.
   """
   logits, pull_back = jax.vjp(critic, images)
-  (gradient,) = pull_back(jnp.ones_like(logits))
+  # Known ones are no use to XLA, and break its compiler for TPUs: of D's linear
+  # layers it makes broadcasts that its next pass refuses.
+  ones = jax.lax.optimization_barrier(jnp.ones_like(logits))
+  (gradient,) = pull_back(ones)
   squares = jnp.square(gradient.astype(jnp.float32))
   return jnp.mean(jnp.sum(squares, axis=(1, 2, 3))), logits

@@ -84,6 +84,10 @@ def test_a_slice_that_is_not_here(capsys):
   said = capsys.readouterr().out
   assert said.startswith('8 x TPU v5 lite, 197 TFLOP/s, 819 GB/s, 16 GiB each')
   assert 'images/s  traffic' in said
+  # D of the first levels' batches once broke the compiler.
+  words = [word.replace('w_dim=4', 'w_dim=32') for word in TINY]
+  alae('compile', *words, '--topology', 'v5e:2x4', '--levels', '0')
+  assert '4x4       128' in capsys.readouterr().out
   for wrong in ('v9:2x4', 'v5e:3x3', 'v5e'):
     words = ['compile', '--config=digits', '--topology', wrong]
     assert f'--topology {wrong}: ' in refused(capsys, *words)
