@@ -7,9 +7,10 @@ import shlex
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from alae_jax import __version__
+from alae_jax.commands.leaving import leave
 from alae_jax.commands.parsing import Parser, options_among, suggest
 from alae_jax.errors import Failure, UserError, exit_status
 
@@ -197,6 +198,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   return exit_status(command, of_verb.flags if of_verb else ())
 
 
+def run() -> NoReturn:
+  """The same, as a process."""
+  leave(main())
+
+
 def load_ipython_extension(shell: Any) -> None:
   """`%load_ext alae_jax` gives a notebook `%alae VERB`.
 
@@ -221,4 +227,4 @@ def run_line(line: str) -> None:
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  run()

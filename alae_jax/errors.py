@@ -7,6 +7,9 @@ from collections.abc import Callable, Collection
 # What a disk says that has no room, or is broken.
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
+# Name of threads whose work is of no use once a command's process ends.
+ABANDONED = 'abandoned at the end'
+
 
 class _OneLine:
   """What needs no traceback: the message says all there is to know."""

@@ -9,8 +9,10 @@ overridden on the command line: --config.train.seed=1
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from alae_jax.commands import train
+from alae_jax.commands.leaving import leave
 from alae_jax.commands.parsing import Parser
 from alae_jax.errors import exit_status
 
@@ -30,5 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   return exit_status(lambda: train.run(args, overrides), parser.flags)
 
 
+def run() -> NoReturn:
+  """The same, as a process."""
+  leave(main())
+
+
 if __name__ == '__main__':
-  sys.exit(main())
+  run()

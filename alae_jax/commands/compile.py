@@ -17,7 +17,7 @@ if TYPE_CHECKING:
   from alae_jax.training.forecast import Forecast
   from alae_jax.training.traffic import Moved
 
-_MIB, _GB, _TERA = 2**20, 1e9, 1e12
+_MIB, _GIB, _GB, _TERA = 2**20, 2**30, 1e9, 1e12
 _HEAD = (
   '     level   batch  compiled   arguments   temporary    TFLOP       GB'
   '        at best   limit'
@@ -134,7 +134,11 @@ def _line(level: 'Forecast') -> str:
   )
   cost, best = level.cost, level.estimate
   if cost is None:
-    needed = f': it takes {level.needed}' if level.needed else ''
+    needed = (
+      f': it takes {level.needed / _GIB:.2f} of {level.memory / _GIB:.2f} GiB'
+      if level.needed
+      else ''
+    )
     return f'{start}  does not fit{needed}; give it a smaller batch'
   line = (
     f'{start} {cost.arguments / _MIB:>7,.0f} MiB'

@@ -16,12 +16,14 @@ import ml_collections
 from jax.sharding import Mesh
 
 from alae_jax import sharding
-from alae_jax.errors import UserError, reason
+from alae_jax.errors import Failure, UserError, reason
 from alae_jax.methods.alae import build_alae
 from alae_jax.models.networks import Networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.schedule import Segment
 from alae_jax.training import step as step_lib
+
+_GIB = 2.0**30
 
 # For libtpu where there is no TPU: it is not to ask Google's cloud what machine
 # this is, nor to say that it can't find out, nor to be alone.
@@ -109,16 +111,23 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
       del os.environ[name]
 
 
-class TooLarge(Exception):
-  """A step that the memory of the chip does not hold.
+class TooLarge(Failure):
+  """A step that the memory of a device does not hold.
 
   Attributes:
-    needed: what it would take, as the compiler says it; '' if it does not.
+    needed: bytes that it would take, as the compiler says it; 0 if it does not.
+    memory: bytes that there are, likewise.
   """
 
-  def __init__(self, needed: str):
-    super().__init__(needed)
-    self.needed = needed
+  def __init__(self, needed: float = 0.0, memory: float = 0.0):
+    what = (
+      f'{needed / _GIB:.2f} GiB of memory, and a device has '
+      f'{memory / _GIB:.2f} GiB'
+      if needed
+      else 'more memory than a device has'
+    )
+    super().__init__(f'the step takes {what}: give it a smaller batch')
+    self.needed, self.memory = needed, memory
 
 
 def compile_lowered(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
@@ -133,4 +142,11 @@ def compile_lowered(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise
     found = re.search(r'Used (\S+) of (\S+) hbm', str(error))
-    raise TooLarge(f'{found[1]} of {found[2]}' if found else '') from error
+    raise TooLarge(*map(_bytes, found.groups() if found else ())) from error
+
+
+def _bytes(text: str) -> float:
+  """'17.20G' -> 17.2 * 2^30, as XLA writes sizes."""
+  text = text.removesuffix('B')
+  number = text.rstrip('KMGT')
+  return float(number) * 1024 ** ' KMGT'.index(text[len(number) :] or ' ')

@@ -27,7 +27,8 @@ class Forecast:
     images: that the level is trained for.
     compile_seconds: on this machine, as busy as it is.
     cost: on each device; None of a step that does not fit.
-    needed: what a step takes that does not fit, as the compiler says it.
+    needed: bytes that a step takes which does not fit; 0 if it is not known.
+    memory: bytes that a device has for it, likewise.
     estimate: None where the device's peaks are not known.
     moved: the operations that move the most bytes.
   """
@@ -38,7 +39,8 @@ class Forecast:
   images: int
   compile_seconds: float = 0.0
   cost: Cost | None = None
-  needed: str = ''
+  needed: float = 0.0
+  memory: float = 0.0
   estimate: Estimate | None = None
   moved: tuple[traffic.Moved, ...] = ()
 
@@ -86,7 +88,10 @@ def forecast(
     executable = compile_lowered(lower_step(config, networks, segment, mesh))
   except TooLarge as error:
     return dataclasses.replace(
-      level, compile_seconds=time.monotonic() - began, needed=error.needed
+      level,
+      compile_seconds=time.monotonic() - began,
+      needed=error.needed,
+      memory=error.memory,
     )
   seconds = time.monotonic() - began
   cost = cost_of(executable)

@@ -8,7 +8,6 @@ seed and images_seen, so a run that was killed ends as if it had not been.
 import contextlib
 import dataclasses
 import functools
-import time
 from collections.abc import Generator, Iterator
 
 import jax
@@ -25,7 +24,7 @@ from alae_jax.runs.optimizer import init_optimizer
 from alae_jax.runs.schedule import Segment
 from alae_jax.runs.state import TrainState
 from alae_jax.training.advice import advise
-from alae_jax.training.compile import lower_step
+from alae_jax.training.ahead import Ahead
 from alae_jax.training.evaluation import Evaluations
 from alae_jax.training.hooks import Watch
 from alae_jax.training.opening import (
@@ -162,10 +161,18 @@ def train_segments(
   """Trains every level that is left, or until a preemption."""
   if not evaluations.catch_up(state, images_seen):
     return state, images_seen
+  ahead = Ahead(run, telemetry)
   for segment in run.schedule:
     if images_seen < segment.end and not preemption.signal_name:
       state, images_seen = train_segment(
-        run, segment, state, images_seen, telemetry, preemption, evaluations
+        run,
+        segment,
+        state,
+        images_seen,
+        ahead,
+        telemetry,
+        preemption,
+        evaluations,
       )
   run.checkpoints.wait()
   return state, images_seen
@@ -176,6 +183,7 @@ def train_segment(
   segment: Segment,
   state: TrainState,
   images_seen: int,
+  ahead: Ahead,
   telemetry: Telemetry,
   preemption: Preemption,
   evaluations: Evaluations,
@@ -198,7 +206,7 @@ def train_segment(
     state = reset_optimizer(run, state)
   if images_seen == 0:
     watch.draw(state, images_seen)
-  step = compile_step(run, segment, telemetry)
+  step = ahead.compile(segment)
   dataset = in_memory(reals.train)
   # From memory, batches come as fast as this process can make any.
   can_be_faster = not isinstance(dataset, ArrayDataset)
@@ -225,21 +233,6 @@ def reset_optimizer(run: Run, state: TrainState) -> TrainState:
   """A level begins with fresh moments (paper section 5.2)."""
   fresh = jax.jit(init_optimizer, out_shardings=run.places.opt_state)
   return dataclasses.replace(state, opt_state=fresh(state.params))
-
-
-def compile_step(
-  run: Run, segment: Segment, telemetry: Telemetry
-) -> jax.stages.Compiled:
-  """The step as an executable, which can't recompile."""
-  side = run.networks.resolutions[segment.level]
-  telemetry.say(
-    f'compiling the step for {side}x{side}, batch {segment.batch_size}'
-  )
-  began = time.monotonic()
-  lowered = lower_step(run.config, run.networks, segment, run.mesh)
-  executable = lowered.compile()
-  telemetry.say(f'compiled in {time.monotonic() - began:.1f} s')
-  return executable
 
 
 def device_batches(

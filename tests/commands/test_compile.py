@@ -45,12 +45,12 @@ def test_json_has_every_number(capsys):
 
 def test_what_does_not_fit_is_said(capsys, monkeypatch):
   def refuse(_):
-    raise TooLarge('17.20G of 15.75G')
+    raise TooLarge(17.2 * 2**30, 15.75 * 2**30)
 
   monkeypatch.setattr(forecast, 'compile_lowered', refuse)
   alae('compile', *TINY, '--levels', '0')
   line = capsys.readouterr().out.splitlines()[-1]
-  assert 'does not fit: it takes 17.20G of 15.75G' in line
+  assert 'does not fit: it takes 17.20 of 15.75 GiB' in line
 
 
 @pytest.mark.parametrize(
