@@ -3,8 +3,9 @@
 import argparse
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alae_jax import progress
 from alae_jax.commands import options
@@ -12,7 +13,9 @@ from alae_jax.errors import UserError
 
 if TYPE_CHECKING:
   import jax
+  from ml_collections import ConfigDict
 
+  from alae_jax.runs.schedule import Segment
   from alae_jax.training.chips import Chip
   from alae_jax.training.forecast import Forecast
   from alae_jax.training.traffic import Moved
@@ -54,18 +57,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar='N',
     help='list the N kinds of operations that move most bytes of each level',
   )
+  add(
+    '--fit',
+    action='store_true',
+    help='find the settings that make every level fit the memory of a device, '
+    'and cost least',
+  )
+  add(
+    '--memory',
+    type=float,
+    metavar='GIB',
+    help='of a device, for its programs (default: what it has, where that is '
+    'known)',
+  )
   add('--format', choices=('text', 'json'), default='text')
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   """Compiles and prints."""
-  if args.operations < 0:
-    raise UserError(f'--operations {args.operations}: give 0 or more')
+  _check(args)
   with progress.telling('starting'):
     import jax
 
     from alae_jax import config as config_lib
-    from alae_jax.training import chips, compile, forecast
+    from alae_jax.training import compile, forecast
 
   config = config_lib.read_config(args.config, overrides)
   devices = compile.topology(args.topology) if args.topology else jax.devices()
@@ -75,19 +90,95 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     segments = forecast.choose_levels(config, _numbers(args.levels))
   except ValueError as error:
     raise UserError(f'--levels {error}') from error
-  chip = chips.find(devices[0].device_kind)
+  if args.fit:
+    _fit(args, config, segments, devices)
+  else:
+    _tell(args, config, segments, devices)
+
+
+def _check(args: argparse.Namespace) -> None:
+  if args.operations < 0:
+    raise UserError(f'--operations {args.operations}: give 0 or more')
+  if args.memory is not None and not 0 < args.memory < math.inf:
+    raise UserError(f'--memory {args.memory}: give GiB above 0')
+  if args.fit and args.operations:
+    raise UserError('--fit lists no operations: leave out --operations')
+
+
+def _tell(
+  args: argparse.Namespace,
+  config: 'ConfigDict',
+  segments: Sequence['Segment'],
+  devices: Sequence['jax.Device'],
+) -> None:
+  """Compiles every level with the config as it is."""
+  from alae_jax.training import fitting, forecast
+
+  memory = _memory(args, devices)
   if args.format == 'text':
-    print(_title(devices[0].device_kind, len(devices), chip))
-    print(_HEAD, flush=True)
+    _print_head(devices)
   found = []
   for segment in segments:
     with progress.telling(f'compiling level {segment.level}'):
-      level = forecast.forecast(config, segment, devices, args.operations)
+      level = forecast.forecast(
+        config, segment, devices, args.operations, memory
+      )
     found.append(level)
     if args.format == 'text':
       print('\n'.join(_lines(level)), flush=True)
+    if args.format == 'text' and not level.fits:
+      print(_advice(fitting.advise(config, segment, len(devices))))
   if args.format == 'json':
     print(_encode(found, devices))
+
+
+def _fit(
+  args: argparse.Namespace,
+  config: 'ConfigDict',
+  segments: Sequence['Segment'],
+  devices: Sequence['jax.Device'],
+) -> None:
+  """Compiles every level with the cheapest settings that fit."""
+  from alae_jax.training import fitting
+
+  memory = _memory(args, devices)
+  if memory is None and devices[0].platform != 'tpu':
+    raise UserError(
+      f'--fit: what memory a {devices[0].device_kind} has is not known: give '
+      '--memory GIB'
+    )
+  setting, found = fitting.fit(config, segments, devices, memory, progress.say)
+  if args.format == 'json':
+    print(_encode(found, devices, setting.values))
+    return
+  _print_head(devices)
+  for level in found:
+    print(_line(level))
+  print(
+    f'all fit with {_flags(setting.values)}'
+    if setting.values
+    else 'all fit as they are'
+  )
+
+
+def _memory(
+  args: argparse.Namespace, devices: Sequence['jax.Device']
+) -> float | None:
+  """Bytes of a device, where that is known."""
+  from alae_jax.training import forecast
+
+  if args.memory is not None:
+    return args.memory * _GIB
+  return forecast.memory_of(devices[0])
+
+
+def _flags(values: dict[str, Any]) -> str:
+  return ' '.join(f'--config.{field}={v}' for field, v in values.items())
+
+
+def _advice(values: dict[str, Any]) -> str:
+  first = f'{_flags(values)}, or ' if values else ''
+  return f'    try {first}--fit, which finds what it takes'
 
 
 def _numbers(text: str | None) -> list[int] | None:
@@ -102,14 +193,28 @@ def _numbers(text: str | None) -> list[int] | None:
     ) from None
 
 
-def _encode(found: list['Forecast'], devices: Sequence['jax.Device']) -> str:
-  """What was found, as JSON."""
+def _encode(
+  found: list['Forecast'],
+  devices: Sequence['jax.Device'],
+  values: dict[str, Any] | None = None,
+) -> str:
+  """What was found, as JSON; `values` with which all levels fit."""
   facts = {
     'device': devices[0].device_kind,
     'devices': len(devices),
     'levels': [dataclasses.asdict(level) for level in found],
   }
+  if values is not None:
+    facts['fits_with'] = values
   return json.dumps(facts, indent=2)
+
+
+def _print_head(devices: Sequence['jax.Device']) -> None:
+  from alae_jax.training import chips
+
+  kind = devices[0].device_kind
+  print(_title(kind, len(devices), chips.find(kind)))
+  print(_HEAD, flush=True)
 
 
 def _title(kind: str, count: int, chip: 'Chip | None') -> str:
@@ -134,17 +239,14 @@ def _line(level: 'Forecast') -> str:
   )
   cost, best = level.cost, level.estimate
   if cost is None:
-    needed = (
-      f': it takes {level.needed / _GIB:.2f} of {level.memory / _GIB:.2f} GiB'
-      if level.needed
-      else ''
-    )
-    return f'{start}  does not fit{needed}; give it a smaller batch'
+    return f'{start}  {level.describe_fit()}'
   line = (
     f'{start} {cost.arguments / _MIB:>7,.0f} MiB'
     f' {cost.temporary / _MIB:>7,.0f} MiB {cost.flops / _TERA:>8.3f}'
     f' {cost.traffic / _GB:>8.2f}'
   )
+  if not level.fits:
+    return f'{line}  {level.describe_fit()}'
   if best is None:
     return line
   return (

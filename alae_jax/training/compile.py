@@ -126,7 +126,10 @@ class TooLarge(Failure):
       if needed
       else 'more memory than a device has'
     )
-    super().__init__(f'the step takes {what}: give it a smaller batch')
+    super().__init__(
+      f'the step takes {what}: raise train.microbatches or '
+      'give it a smaller batch'
+    )
     self.needed, self.memory = needed, memory
 
 

@@ -54,8 +54,13 @@ class Estimate:
   limit: str
 
 
-def cost_of(executable: jax.stages.Compiled) -> Cost:
+def cost_of(executable: jax.stages.Compiled, parts: int = 1) -> Cost:
   """What the compiler says of a step.
+
+  Args:
+    executable: of the step.
+    parts: in how many it takes a batch. The compiler counts what it does with
+      one of them; what is not repeated, as Adam's work, is little beside that.
 
   Raises:
     Failure: it says nothing, as of a platform that JAX has by a plug-in.
@@ -71,8 +76,8 @@ def cost_of(executable: jax.stages.Compiled) -> Cost:
     arguments=memory.argument_size_in_bytes,
     temporary=memory.temp_size_in_bytes + fresh,
     program=memory.generated_code_size_in_bytes,
-    flops=counts['flops'],
-    traffic=counts['bytes accessed'],
+    flops=parts * counts['flops'],
+    traffic=parts * counts['bytes accessed'],
   )
 
 

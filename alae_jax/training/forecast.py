@@ -15,6 +15,8 @@ from alae_jax.training import chips, traffic
 from alae_jax.training.compile import TooLarge, compile_lowered, lower_step
 from alae_jax.training.cost import Cost, Estimate, cost_of, estimate
 
+_GIB = 2.0**30
+
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
@@ -26,8 +28,9 @@ class Forecast:
     batch_size: of all devices together.
     images: that the level is trained for.
     compile_seconds: on this machine, as busy as it is.
-    cost: on each device; None of a step that does not fit.
-    needed: bytes that a step takes which does not fit; 0 if it is not known.
+    cost: on each device; None of a step that the compiler refused.
+    fits: whether a device has the memory.
+    needed: bytes that it takes; 0 if that is not known.
     memory: bytes that a device has for it, likewise.
     estimate: None where the device's peaks are not known.
     moved: the operations that move the most bytes.
@@ -39,10 +42,21 @@ class Forecast:
   images: int
   compile_seconds: float = 0.0
   cost: Cost | None = None
+  fits: bool = True
   needed: float = 0.0
   memory: float = 0.0
   estimate: Estimate | None = None
   moved: tuple[traffic.Moved, ...] = ()
+
+  def describe_fit(self) -> str:
+    """Such as 'takes 17.20 of 15.75 GiB, 1.45 too many'."""
+    if not self.needed:
+      return 'fits' if self.fits else 'does not fit'
+    needed, memory = self.needed / _GIB, self.memory / _GIB
+    if not memory:
+      return f'takes {needed:.2f} GiB'
+    over = '' if self.fits else f', {needed - memory:.2f} too many'
+    return f'takes {needed:.2f} of {memory:.2f} GiB{over}'
 
 
 def choose_levels(
@@ -61,11 +75,22 @@ def choose_levels(
   return [s for s in schedule if levels is None or s.level in levels]
 
 
+def memory_of(device: jax.Device) -> float | None:
+  """Bytes that programs may have of a GPU that is here.
+
+  None for others: TPUs' compiler refuses what is too large itself, and of CPUs
+  it is not known.
+  """
+  stats = device.memory_stats() if device.platform == 'gpu' else None
+  return stats['bytes_limit'] if stats else None
+
+
 def forecast(
   config: ml_collections.ConfigDict,
   segment: Segment,
   devices: Sequence[jax.Device],
   operations: int = 0,
+  memory: float | None = None,
 ) -> Forecast:
   """Compiles the step of a segment and says what it costs.
 
@@ -74,6 +99,7 @@ def forecast(
     segment: of its schedule.
     devices: of one kind, here or not.
     operations: how many kinds of them to list.
+    memory: bytes of a device; None if its compiler refuses what is too large.
   """
   networks = build_networks(config)
   mesh = Mesh(np.array(devices), ('data',), axis_types=(AxisType.Auto,))
@@ -90,17 +116,21 @@ def forecast(
     return dataclasses.replace(
       level,
       compile_seconds=time.monotonic() - began,
+      fits=False,
       needed=error.needed,
       memory=error.memory,
     )
   seconds = time.monotonic() - began
-  cost = cost_of(executable)
+  cost = cost_of(executable, config.train.microbatches)
   chip = chips.find(devices[0].device_kind)
   program = executable.as_text() or ''
   return dataclasses.replace(
     level,
     compile_seconds=seconds,
     cost=cost,
+    fits=memory is None or cost.memory <= memory,
+    needed=cost.memory,
+    memory=memory or 0.0,
     estimate=estimate(cost, chip, segment.batch_size) if chip else None,
     moved=tuple(traffic.largest(program, operations)) if operations else (),
   )

@@ -49,8 +49,23 @@ def test_what_does_not_fit_is_said(capsys, monkeypatch):
 
   monkeypatch.setattr(forecast, 'compile_lowered', refuse)
   alae('compile', *TINY, '--levels', '0')
-  line = capsys.readouterr().out.splitlines()[-1]
-  assert 'does not fit: it takes 17.20 of 15.75 GiB' in line
+  line, advice = capsys.readouterr().out.splitlines()[-2:]
+  assert line.endswith('  takes 17.20 of 15.75 GiB, 1.45 too many')
+  assert advice.split('try ')[1] == (
+    '--config.train.microbatches=2, or --fit, which finds what it takes'
+  )
+
+
+def test_what_makes_it_fit_is_found(capsys):
+  """A fifth of a mebibyte for what takes a third."""
+  batch = '--config.growth.batch_sizes=(64,)'
+  words = ['compile', *TINY, batch, '--levels', '1', '--fit']
+  alae(*words, '--memory', '0.0002', '--format', 'json')
+  found = json.loads(capsys.readouterr().out)
+  assert found['fits_with']['train.microbatches'] > 1
+  (level,) = found['levels']
+  cost = level['cost']
+  assert cost['arguments'] + cost['temporary'] <= 0.0002 * 2**30
 
 
 @pytest.mark.parametrize(
@@ -59,6 +74,9 @@ def test_what_does_not_fit_is_said(capsys, monkeypatch):
     (['--levels', '9'], '--levels 9: the config trains [0, 1, 2, 3]'),
     (['--levels', 'two'], '--levels two: give indices of resolutions'),
     (['--operations', '-1'], '--operations -1: give 0 or more'),
+    (['--memory', '0'], '--memory 0.0: give GiB above 0'),
+    (['--fit'], '--fit: what memory a cpu has is not known: give --memory GIB'),
+    (['--fit', '--operations', '1'], '--fit lists no operations'),
     (['--config.growth.batch_sizes=(7,)'], 'must be divisible by the 8'),
   ],
 )
@@ -86,8 +104,10 @@ def test_a_slice_that_is_not_here(capsys):
   assert 'images/s  traffic' in said
   # D of the first levels' batches once broke the compiler.
   words = [word.replace('w_dim=4', 'w_dim=32') for word in TINY]
-  alae('compile', *words, '--topology', 'v5e:2x4', '--levels', '0')
-  assert '4x4       128' in capsys.readouterr().out
+  alae('compile', *words, '--topology', 'v5e:2x4', '--levels', '0', '--fit')
+  said = capsys.readouterr().out
+  assert '4x4       128' in said
+  assert said.endswith('all fit as they are\n')
   for wrong in ('v9:2x4', 'v5e:3x3', 'v5e'):
     words = ['compile', '--config=digits', '--topology', wrong]
     assert f'--topology {wrong}: ' in refused(capsys, *words)
