@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alae_jax import progress
@@ -70,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     help='of a device, for its programs (default: what it has, where that is '
     'known)',
   )
+  add(
+    '--record',
+    type=options.path,
+    metavar='FILE',
+    help="add a recipe's costs to a table, a level as soon as it is compiled",
+  )
   add('--format', choices=('text', 'json'), default='text')
 
 
@@ -103,6 +109,22 @@ def _check(args: argparse.Namespace) -> None:
     raise UserError(f'--memory {args.memory}: give GiB above 0')
   if args.fit and args.operations:
     raise UserError('--fit lists no operations: leave out --operations')
+  if args.record and args.fit:
+    raise UserError(
+      '--record keeps what is asked for: give it with the settings that --fit '
+      'has found'
+    )
+  if args.record and args.config not in _recipes():
+    raise UserError(
+      f'--record {args.record}: it keeps costs of recipes, and config '
+      f'{args.config} is no name of one'
+    )
+
+
+def _recipes() -> Collection[str]:
+  from alae_jax.config import recipes
+
+  return recipes.shipped()
 
 
 def _tell(
@@ -112,7 +134,8 @@ def _tell(
   devices: Sequence['jax.Device'],
 ) -> None:
   """Compiles every level with the config as it is."""
-  from alae_jax.training import fitting, forecast
+  from alae_jax import storage
+  from alae_jax.training import costs, fitting, forecast
 
   memory = _memory(args, devices)
   if args.format == 'text':
@@ -124,6 +147,9 @@ def _tell(
         config, segment, devices, args.operations, memory
       )
     found.append(level)
+    if args.record and level.cost is not None:
+      row = costs.row_of(args.config, config, level, devices)
+      costs.add(storage.locate(args.record), row)
     if args.format == 'text':
       print('\n'.join(_lines(level)), flush=True)
     if args.format == 'text' and not level.fits:

@@ -64,8 +64,8 @@ def r1_penalty(
     channels, to be weighted by gamma / 2; and the logits [N], which come free.
   """
   logits, pull_back = jax.vjp(critic, images)
-  # Known ones are no use to XLA, and break its compiler for TPUs: of D's linear
-  # layers it makes broadcasts that its next pass refuses.
+  # Of known ones pulled back through D's linear layers libtpu 0.0.52 makes
+  # broadcasts that its own next pass refuses.
   ones = jax.lax.optimization_barrier(jnp.ones_like(logits))
   (gradient,) = pull_back(ones)
   squares = jnp.square(gradient.astype(jnp.float32))

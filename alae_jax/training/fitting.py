@@ -14,6 +14,7 @@ import jax
 import ml_collections
 
 from alae_jax import config as config_lib
+from alae_jax import sharding
 from alae_jax.errors import Failure, UserError
 from alae_jax.models.networks import build_networks
 from alae_jax.runs.schedule import Segment
@@ -62,7 +63,21 @@ def _parts(
     yield parts, before / parts
 
 
-_LEVERS: dict[str, Callable[..., _Values]] = {'train.microbatches': _parts}
+def _shards(
+  config: ml_collections.ConfigDict, segment: Segment, devices: int
+) -> _Values:
+  """More and more of the state divided; it saves nothing of the rest."""
+  names = list(sharding.SPREAD)
+  for name in names[names.index(config.train.shard) + 1 :]:
+    if devices > 1:
+      yield name, 1.0
+
+
+# The cheapest first.
+_LEVERS: dict[str, Callable[..., _Values]] = {
+  'train.microbatches': _parts,
+  'train.shard': _shards,
+}
 
 
 def settings(

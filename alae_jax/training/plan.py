@@ -11,7 +11,7 @@ from alae_jax.data.datasets import Missing
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.schedule import Segment, build_schedule
-from alae_jax.training import criteria, start
+from alae_jax.training import costs, criteria, start
 from alae_jax.training.advice import advise
 from alae_jax.training.reals import Reals, open_reals
 from alae_jax.training.telemetry import describe_machine, describe_parameters
@@ -43,6 +43,7 @@ def describe(config: ml_collections.ConfigDict) -> str:
       _describe_memory(state),
       'steps:',
       *(_describe_segment(networks, segment) for segment in schedule),
+      *_describe_costs(config, schedule),
       *(f'warning: {line}' for line in warnings),
     ]
   )
@@ -86,6 +87,20 @@ def _describe_memory(state: state_lib.TrainState) -> str:
     "their moving average and the optimizer's moments; activations and the "
     'compiled step come on top'
   )
+
+
+def _describe_costs(
+  config: ml_collections.ConfigDict, schedule: tuple[Segment, ...]
+) -> list[str]:
+  """What was compiled ahead of time of such a config."""
+  device = jax.devices()[0].device_kind
+  found = costs.known(config, schedule, device, jax.device_count())
+  if not found:
+    return []
+  return [
+    'costs, by the compiler and the peaks of the devices:',
+    *(f'  {costs.describe(row)}' for row in found),
+  ]
 
 
 def _describe_segment(networks: Networks, segment: Segment) -> str:

@@ -1,13 +1,16 @@
 """`alae compile`: what a level costs, and what can't be compiled."""
 
+import dataclasses
 import importlib.util
 import json
 
 import jax
 import pytest
+from etils import epath
 
 from alae_jax import cli
-from alae_jax.training import forecast
+from alae_jax import config as config_lib
+from alae_jax.training import costs, forecast
 from alae_jax.training.compile import TooLarge
 from tests.support.verbs import alae, refused
 
@@ -32,8 +35,9 @@ def test_a_line_a_level(capsys):
   assert ' GB ' in lines[1]
 
 
-def test_json_has_every_number(capsys):
-  alae('compile', *TINY, '--levels', '0', '--format', 'json')
+def test_every_number_is_told_and_kept(capsys, tmp_path):
+  path = epath.Path(tmp_path / 'costs.tsv')
+  alae('compile', *TINY, '--levels=0', '--format=json', f'--record={path}')
   found = json.loads(capsys.readouterr().out)
   assert (found['device'], found['devices']) == ('cpu', 8)
   (level,) = found['levels']
@@ -41,6 +45,9 @@ def test_json_has_every_number(capsys):
   assert level['cost']['flops'] > 0
   assert level['cost']['arguments'] > 0
   assert level['estimate'] is None
+  (row,) = costs.read(path)
+  assert dataclasses.asdict(row.cost) == level['cost']
+  assert row.config.model.w_dim == 4
 
 
 def test_what_does_not_fit_is_said(capsys, monkeypatch):
@@ -77,11 +84,19 @@ def test_what_makes_it_fit_is_found(capsys):
     (['--memory', '0'], '--memory 0.0: give GiB above 0'),
     (['--fit'], '--fit: what memory a cpu has is not known: give --memory GIB'),
     (['--fit', '--operations', '1'], '--fit lists no operations'),
+    (['--fit', '--record', 'x'], '--record keeps what is asked for'),
     (['--config.growth.batch_sizes=(7,)'], 'must be divisible by the 8'),
   ],
 )
 def test_wrong_use_is_refused(capsys, words, said):
   assert said in refused(capsys, 'compile', '--config=mnist_style', *words)
+
+
+def test_only_a_recipe_is_recorded(capsys, tmp_path):
+  config = config_lib.default().to_json_best_effort()
+  (tmp_path / 'config.json').write_text(config)
+  words = [f'--config={tmp_path / "config.json"}', '--record=x']
+  assert 'config.json is no name of one' in refused(capsys, 'compile', *words)
 
 
 @pytest.mark.skipif(

@@ -58,8 +58,9 @@ def fit(config, memory, tell=lambda _: None):
 def test_settings_go_from_the_cheapest_to_the_dearest(config):
   found = fitting.settings(config, build_schedule(config)[-1], 8)
   parts = [setting.values.get('train.microbatches', 1) for setting in found]
-  assert parts == [1, 2, 4, 8]  # those that divide eight rows
-  assert [setting.share for setting in found] == [1, 1 / 2, 1 / 4, 1 / 8]
+  assert parts == [1, 2, 4, 8, 8]  # those that divide eight rows
+  assert [setting.share for setting in found] == [1, 1 / 2, 1 / 4, 1 / 8, 1 / 8]
+  assert found[4].values == {'train.microbatches': 8, 'train.shard': 'all'}
   assert found[2].apply(config).train.microbatches == 4
   assert config.train.microbatches == 1
 
@@ -108,4 +109,6 @@ def test_what_to_try_first(config):
   last = build_schedule(config)[-1]
   assert fitting.advise(config, last, 8) == {'train.microbatches': 2}
   config.train.microbatches = 8
+  assert fitting.advise(config, last, 8) == {'train.shard': 'all'}
+  config.train.shard = 'all'
   assert fitting.advise(config, last, 8) == {}
