@@ -8,7 +8,7 @@ from etils import epath
 from alae_jax import config as config_lib
 from alae_jax.errors import UserError
 from alae_jax.runs.schedule import build_schedule
-from alae_jax.training import costs
+from alae_jax.training import costs, plan
 from alae_jax.training.cost import Cost
 from alae_jax.training.forecast import Forecast
 from tests.support import cost_tables
@@ -78,9 +78,17 @@ def test_what_holds_for_a_config(table):
   assert known(4, 'TPU v5 lite') == []
   assert known(1, compute_dtype='float32') == []
   assert known(1, batch_size=64) == []
-  assert costs.describe(ROW) == (
-    '256x256 on 8 x v5e, batch 32: 3.0 GiB each, at best 32 images/s'
-  )
+  text = '256x256 on 8 x v5e, batch 32: 3.0 GiB each, at best 32 images/s'
+  assert costs.describe(ROW) == text
+
+
+def test_a_dry_run_tells_of_them(table):
+  config = config_lib.read_config('celebahq')
+  assert 'costs, by the compiler' not in plan.describe(config)
+  costs.add(table, dataclasses.replace(ROW, settings=''))
+  told = plan.describe(config).splitlines()
+  place = told.index('costs, by the compiler and the peaks of the devices:')
+  assert told[place + 1].startswith('  256x256 on 8 x v5e, batch 32: 3.0 GiB')
 
 
 def test_another_file_is_refused(table):
