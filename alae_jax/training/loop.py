@@ -215,9 +215,7 @@ def train_segment(
     batch = next(batches)
     telemetry.restart_clock()
     while True:
-      blend = jax.device_put(
-        np.float32(segment.blend(images_seen)), sharding.replicated(run.mesh)
-      )
+      blend = everywhere(np.float32(segment.blend(images_seen)), run.mesh)
       with jax.transfer_guard('disallow'):  # nothing else travels unasked
         state, metrics = step(state, batch, blend)
       images_seen += segment.batch_size
@@ -227,6 +225,16 @@ def train_segment(
         return state, images_seen
       with telemetry.waiting(can_be_faster):
         batch = next(batches)
+
+
+def everywhere(number: np.float32, mesh: jax.sharding.Mesh) -> jax.Array:
+  """A number on every device, which every process knows by itself.
+
+  `jax.device_put` would have the processes compare theirs, at every step.
+  """
+  return jax.make_array_from_callback(
+    (), sharding.replicated(mesh), lambda _: number
+  )
 
 
 def reset_optimizer(run: Run, state: TrainState) -> TrainState:
