@@ -1,15 +1,12 @@
-"""The devices as one mesh, what is laid where on it, and joining processes."""
+"""The devices as one mesh, and what is laid where on it."""
 
 import dataclasses
-import re
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-
-from alae_jax.errors import UserError
 
 Tree = TypeVar('Tree')
 
@@ -157,34 +154,3 @@ def gather(array: np.ndarray) -> np.ndarray:
   octets = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
   found = np.asarray(multihost_utils.process_allgather(octets))
   return np.frombuffer(found.tobytes(), array.dtype).reshape(-1, *array.shape)
-
-
-def join_processes(address: str) -> None:
-  """Connects the processes of a job, which must all be started.
-
-  Args:
-    address: 'HOST:PORT,N,I', or '' where jax can find out.
-
-  Raises:
-    UserError: it is something else, or jax can't find out.
-  """
-  if not address:
-    try:
-      return jax.distributed.initialize()
-    except ValueError as error:
-      raise UserError(f'distributed: {error} Give HOST:PORT,N,I') from error
-  match = re.fullmatch(r'([^,]+:\d+),(\d+),(\d+)', address)
-  if not match or int(match[3]) >= int(match[2]):
-    raise UserError(
-      f'distributed {address}: it must be HOST:PORT,N,I, as '
-      '10.0.0.1:1234,4,0 for the first of four processes'
-    )
-  return jax.distributed.initialize(match[1], int(match[2]), int(match[3]))
-
-
-def part_processes() -> None:
-  """Disconnects the processes of a job, as jax does at the end of Python.
-
-  The others, if they are to end likewise, must do it too: each waits for all.
-  """
-  jax.distributed.shutdown()

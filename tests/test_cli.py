@@ -1,16 +1,12 @@
 """The commands as a user types them."""
 
 import errno
-import functools
 import json
 import os
 import pathlib
 import random
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
 import types
 
@@ -22,13 +18,15 @@ from alae_jax.inference import embedding
 from alae_jax.runs import records
 from alae_jax.runs.folder import open_folder, stored_config
 from alae_jax.training import loop
+from tests.support.jobs import (
+  DIGITS,
+  main_job,
+  newest_checkpoint,
+  times_compiled,
+  wait_for,
+)
 from tests.support.measured import make_metric
 from tests.support.runs import assert_identical, final_state, make_tiny_config
-from tests.support.steps import assert_trees_close, distance
-
-ROOT = pathlib.Path(__file__).parent.parent
-MAIN = [sys.executable, '-m', 'alae_jax.main']
-DIGITS = '--config=experiments/digits.py'
 
 
 def alae(*arguments):
@@ -274,26 +272,6 @@ def test_dry_run_tells_and_trains_nothing(capsys, tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
-def main_job(workdir, *overrides):
-  """Starts `python -m alae_jax.main` on one device, as a user would."""
-  return subprocess.Popen(
-    [*MAIN, DIGITS, f'--workdir={workdir}', *overrides],
-    cwd=ROOT,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.STDOUT,
-    text=True,
-  )
-
-
-def newest_checkpoint(workdir):
-  names = [
-    int(path.name)
-    for path in (workdir / 'checkpoints').glob('*')
-    if path.name.isdigit()
-  ]
-  return max(names, default=0)
-
-
 @pytest.mark.slow
 def test_the_shipped_config_learns_digits(tmp_path):
   """The README's first command, shortened to a sixth."""
@@ -309,23 +287,6 @@ def test_the_shipped_config_learns_digits(tmp_path):
   losses = [r['loss_latent'] for r in records if 'loss_latent' in r]
   assert losses[-1] < 0.3 * losses[0]
   assert 'finished' in out
-
-
-def wait_for(job, count, workdir, enough, seconds=120):
-  """Returns once count(workdir) is `enough`, the job is over or time is up."""
-  end = time.monotonic() + seconds
-  while (
-    count(workdir) < enough and job.poll() is None and time.monotonic() < end
-  ):
-    time.sleep(0.05)
-
-
-def times_in_log(words, workdir):
-  log = workdir / 'log.txt'
-  return log.read_text().count(words) if log.exists() else 0
-
-
-times_compiled = functools.partial(times_in_log, 'compiled in')
 
 
 @pytest.mark.slow
@@ -366,98 +327,3 @@ def test_random_kills_change_nothing(tmp_path):
   assert job.returncode == 0, out
   assert newest_checkpoint(killed) == newest_checkpoint(undisturbed) == images
   assert_identical(final_state(undisturbed), final_state(killed))
-
-
-def two_processes(workdir, *overrides):
-  """Starts one job of two processes."""
-  with socket.socket() as server:
-    server.bind(('localhost', 0))
-    port = server.getsockname()[1]
-  return [
-    main_job(workdir, *overrides, f'--distributed=localhost:{port},2,{i}')
-    for i in range(2)
-  ]
-
-
-def ends(jobs, seconds):
-  """What each printed; those that do not end in time are killed."""
-  deadline = time.monotonic() + seconds
-  while time.monotonic() < deadline and None in [job.poll() for job in jobs]:
-    time.sleep(0.1)
-  for job in jobs:
-    job.kill()
-  return [job.communicate()[0] for job in jobs]
-
-
-@pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path, monkeypatch):
-  """A job of two processes with a device and half of the state each."""
-  monkeypatch.setenv('ALAE_CACHE', str(tmp_path / 'cache'))
-  overrides = [
-    '--config.train.images=2000',
-    '--config.train.shard=all',
-    '--config.evaluation.at_end=()',
-    '--config.evaluation.every_images=1000',
-    f'--config.evaluation.metrics=({METRICS})',
-    '--config.evaluation.features=pixels',
-    '--config.evaluation.keep_best=fd_pixels',
-  ]
-  jobs = two_processes(tmp_path / 'two', *overrides)
-  jobs.append(main_job(tmp_path / 'one', *overrides))
-  outs = ends(jobs, 600)
-  assert [job.returncode for job in jobs] == [0, 0, 0], outs
-  two, one = (final_state(tmp_path / name) for name in ('two', 'one'))
-  # Rounding decides the sign, and Adam the size, of the step that a gradient
-  # of all but zero makes: single weights may differ by more.
-  assert distance(two.params, one.params) < 1e-3
-  assert_trees_close(two.mean_w, one.mean_w, 2e-3)
-  two_processes_evaluate_as_one(tmp_path / 'two')
-
-
-METRICS = 'fid51,fid50_rec,kid51,pr1k3,rec'
-
-
-def two_processes_evaluate_as_one(workdir):
-  """Every number is recorded once, and this process's are the same."""
-  path = workdir / 'metrics.jsonl'
-  written = [record for record in records.read(path) if 'metric' in record]
-  assert [(record['images_seen'], record['metric']) for record in written] == [
-    (seen, name) for seen in (1056, 2016) for name in METRICS.split(',')
-  ]
-  words = '--metrics', METRICS, '--features', 'pixels', '--checkpoint', 'best'
-  assert alae('evaluate', workdir, *words) == 0
-  again = [r for r in records.read(path) if 'metric' in r][len(written) :]
-  best = [r for r in written if r['images_seen'] == again[0]['images_seen']]
-  for theirs, ours in zip(best, again, strict=True):
-    for word in ('step', 'seconds', 'while_training'):
-      theirs.pop(word), ours.pop(word, None)
-    assert list(theirs) == list(ours)
-    for name, value in theirs.items():
-      close = isinstance(value, float)
-      assert value == (pytest.approx(ours[name], 1e-6) if close else ours[name])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('begun', ['compiled in', 'evaluating'])
-def test_a_signal_to_one_process_stops_both(tmp_path, begun):
-  """While they train, and while they evaluate, for minutes."""
-  overrides = ['--config.train.images=900000', '--config.evaluation.at_end=()']
-  if begun == 'evaluating':
-    overrides += [
-      '--config.evaluation.every_images=1000',
-      '--config.evaluation.metrics=(fid1000k)',
-      '--config.evaluation.features=pixels',
-    ]
-  jobs = two_processes(tmp_path, *overrides)
-  wait_for(jobs[0], functools.partial(times_in_log, begun), tmp_path, 1)
-  jobs[1].send_signal(signal.SIGTERM)
-  outs = ends(jobs, 120)
-  assert [job.returncode for job in jobs] == [143, 143], outs
-  assert 'stopped by SIGTERM' in outs[0]
-  assert 0 < newest_checkpoint(tmp_path) < 900_000
-
-
-@pytest.mark.parametrize('address', ['somewhere', 'localhost:1,2', 'h:1,2,2'])
-def test_a_wrong_address_is_refused(address, capsys):
-  assert alae('train', DIGITS, '--workdir=x', f'--distributed={address}') == 2
-  assert address in capsys.readouterr().err

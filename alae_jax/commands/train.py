@@ -1,6 +1,7 @@
 """`alae train`: trains, or continues what the run folder holds."""
 
 import argparse
+import functools
 from collections.abc import Sequence
 
 from alae_jax import progress
@@ -57,17 +58,24 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
   """
   with progress.telling('starting'):
     from alae_jax.config import read_config
-    from alae_jax.sharding import join_processes
-    from alae_jax.training import loop, plan
+    from alae_jax.training import joining, loop, opening, plan
 
   config = read_config(args.config, overrides)
+  peers = None
   if args.distributed is not None:
-    join_processes(args.distributed)
+    peers = joining.join(args.distributed)
   if args.dry_run:
     print(plan.describe(config))
-  elif not args.workdir:
+    return
+  if not args.workdir:
     raise UserError('--workdir is missing: name the folder of the run')
+  # A notebook's process is not ours to end: a kernel runs commands too.
+  owns_process = not progress.in_notebook()
+  command = functools.partial(
+    loop.train, config, args.workdir, args.change, owns_process, peers
+  )
+  if peers is None:
+    command()
   else:
-    # A notebook's process is not ours to end: a kernel runs commands too.
-    owns_process = not progress.in_notebook()
-    loop.train(config, args.workdir, args.change, owns_process)
+    part = functools.partial(opening.part, args.workdir)
+    peers.do(command, part, flags=('--workdir', '--config'))

@@ -29,6 +29,7 @@ from alae_jax.training.evaluation import Evaluations
 from alae_jax.training.hooks import Watch
 from alae_jax.training.opening import (
   Run,
+  how_to_go_on,
   newest_checkpoint,
   open_run,
   own,
@@ -36,6 +37,7 @@ from alae_jax.training.opening import (
   run_at,
   settle_config,
 )
+from alae_jax.training.peers import Peers
 from alae_jax.training.preemption import Preemption
 from alae_jax.training.reals import open_reals
 from alae_jax.training.snapshots import Snapshots
@@ -51,6 +53,7 @@ def train(
   workdir: str,
   change: bool = False,
   owns_process: bool = False,
+  peers: Peers | None = None,
 ) -> None:
   """Trains, or continues what the run folder holds, to the end.
 
@@ -60,6 +63,7 @@ def train(
     change: whether a run that goes on may do so with other rates, batches and
       the like (`config.continuing.CHANGEABLE`), from its newest checkpoint on.
     owns_process: whether a second signal may end the process, see Preemption.
+    peers: the job's other processes, which are to know at once what fails.
 
   Raises:
     UserError: the config, the data or the run folder can't be used, or
@@ -75,7 +79,12 @@ def train(
   with own(folder, stored) as owner:
     run = open_run(config, folder, owner)
     # Whatever ends a run, a save that is under way is finished first.
-    with tell_what_is_saved(folder), contextlib.closing(run.checkpoints):
+    told = contextlib.nullcontext() if peers is None else peers.told()
+    with (
+      tell_what_is_saved(folder),
+      contextlib.closing(run.checkpoints),
+      told,
+    ):
       continues = run.checkpoints.latest() is not None
       state, images_seen, left = restore_or_init(run)
       with Telemetry(run.folder, run.schedule, images_seen) as telemetry:
@@ -97,13 +106,7 @@ def tell_what_is_saved(folder: RunFolder) -> Iterator[None]:
   try:
     yield
   except OSError as error:
-    saved = newest_checkpoint(folder)
-    left = (
-      'nothing is saved yet, so the same command begins anew'
-      if saved is None
-      else f'all is saved until {saved:,} images, and the same command goes on '
-      'from there'
-    )
+    left = how_to_go_on(newest_checkpoint(folder))
     why = f'{error.strerror or reason(error)}; {left}'
     raise OSError(error.errno, why, error.filename) from error
 

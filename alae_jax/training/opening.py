@@ -10,13 +10,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from alae_jax import config as config_lib
-from alae_jax import progress, sharding
+from alae_jax import progress, sharding, storage
 from alae_jax.errors import UserError
 from alae_jax.models.networks import Networks, build_networks
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.checkpoint import Checkpoints
 from alae_jax.runs.folder import RunFolder, stored_config, write_config
-from alae_jax.runs.ownership import LostFolder, Owner
+from alae_jax.runs.ownership import LostFolder, Owner, release
 from alae_jax.runs.schedule import Segment, build_schedule, config_at
 from alae_jax.runs.state import TrainState
 from alae_jax.training import criteria, start
@@ -173,6 +173,27 @@ def newest_checkpoint(folder: RunFolder) -> int | None:
     Checkpoints(folder.checkpoints, read_only=True)
   ) as checkpoints:
     return checkpoints.newest_whole()
+
+
+def how_to_go_on(saved: int | None) -> str:
+  """What to say of a run that stops, by the images seen at what is saved."""
+  if saved is None:
+    return 'nothing is saved yet, so the same command begins anew'
+  return (
+    f'all is saved until {saved:,} images, and the same command goes on from '
+    'there'
+  )
+
+
+def part(workdir: str) -> str:
+  """Lets go of a run folder, from any thread, before the process ends.
+
+  Returns:
+    What is saved there, and how to go on.
+  """
+  folder = RunFolder(storage.locate(workdir))
+  release(folder)
+  return how_to_go_on(Checkpoints(folder.checkpoints, read_only=True).latest())
 
 
 def restore_or_init(run: Run) -> tuple[TrainState, int, list[str]]:
