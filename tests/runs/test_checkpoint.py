@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
+from jax.experimental import multihost_utils
 
 from alae_jax import sharding
 from alae_jax.errors import UserError
@@ -127,6 +128,19 @@ def test_checksums_are_there_when_the_next_save_begins(run, state):
 def test_checksums_go_with_their_checkpoint(run, state):
   save(run, state, 32, 48, keep_last=2)
   assert names(run) == {'32', '48'}
+
+
+def test_a_save_does_not_ask_whether_to_stop(run, state, monkeypatch):
+  """jax counts the questions, which are the loop's."""
+  asked = []
+  monkeypatch.setattr(
+    multihost_utils,
+    'reached_preemption_sync_point',
+    lambda step: bool(asked.append(step)),
+  )
+  save(run, state, 32, 48)
+  assert names(run) == {'48'}
+  assert asked == []
 
 
 def test_what_is_no_checkpoint_is_in_nobodys_way(run, state):
