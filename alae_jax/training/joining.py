@@ -230,6 +230,9 @@ def _initialize(place: Place, line: Line | None) -> None:
     address = f'{place.host}:{place.port}'
   else:
     address = f'127.0.0.1:{line.port}'
+  # What is within a job goes through no proxy, of which jax would warn.
+  os.environ.setdefault('no_grpc_proxy', f'127.0.0.1,{place.host}')
+  jax.config.update('jax_check_proxy_envs', False)
   jax.distributed.initialize(
     address,
     place.processes,

@@ -14,6 +14,7 @@ imported here, so that it starts at once.
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import threading
@@ -96,6 +97,8 @@ def pump(
 
 def main() -> None:
   """Serves until the standard input ends, as when its owner is killed."""
+  for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, signal.SIG_IGN)  # Slurm sends them to all there is
   host, port = sys.argv[1], int(sys.argv[2])
   server = socket.create_server(('127.0.0.1', 0))
   tell(server.getsockname()[1])

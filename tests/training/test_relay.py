@@ -35,6 +35,7 @@ def relayed():
 
 def test_what_is_said_arrives_and_a_loss_is_told_alone(relayed):
   program, inner, outer = relayed
+  program.terminate()  # of which it takes no notice
   inner.sendall(b'are you there')
   assert outer.recv(100) == b'are you there'
   outer.sendall(b'yes')
