@@ -46,14 +46,18 @@ state() {
   echo "$request/$node"
 }
 
+# Errors here may be a typo, or a bad minute of the cloud's.
 obtain() {
-  local now last=
+  local now last='' refused=0
   while now=$(state); [[ $now != */READY ]]; do
     [[ $now == "$last" ]] || echo "tpu_vm.sh: $name: request/machines $now" >&2
     last=$now
     case $now in
-    /) tpus queued-resources create "$name" "${options[@]}" ;;
-    FAILED/* | SUSPENDED/* | */PREEMPTED | */TERMINATED) release ;;
+    /)
+      tpus queued-resources create "$name" "${options[@]}" ||
+        ((++refused < 3)) || exit
+      ;;
+    FAILED/* | SUSPENDED/* | */PREEMPTED | */TERMINATED) release || true ;;
     esac
     sleep "$pause"
   done

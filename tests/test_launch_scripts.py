@@ -40,7 +40,11 @@ esac
 case $* in
 *'queued-resources describe'*) cat request ;;
 *'tpu-vm describe'*) cat machines ;;
-*'queued-resources create'*) echo ACTIVE >request && echo READY >machines ;;
+*'queued-resources create'*)
+  read -r refusals <refused && [ "$refusals" != 0 ] &&
+    echo "$((refusals - 1))" >refused && exit 1
+  echo ACTIVE >request && echo READY >machines
+  ;;
 *'queued-resources delete'*) rm request machines ;;
 *'tpu-vm scp'*) cp "$5" sent.tar.gz ;;
 *'alae train'*)
@@ -210,6 +214,14 @@ def test_the_third_failure_ends_it_that_no_preemption_explains(tpu_vm):
   assert result.returncode == 2
   assert verbs(called) == ['create', *TRY * 6]
   assert 'queued-resources delete mine --zone=z --force' in result.stderr
+
+
+@pytest.mark.parametrize(('refusals', 'then'), [(2, [*TRY, 'delete']), (3, [])])
+def test_a_request_may_be_refused_twice(tpu_vm, tmp_path, refusals, then):
+  (tmp_path / 'refused').write_text(f'{refusals}\n')
+  result, called = tpu_vm('0')
+  assert result.returncode == (0 if then else 1)
+  assert verbs(called) == [*['create'] * 3, *then]
 
 
 @pytest.mark.parametrize('words', [[], ['n', 'z', 't'], ['n', 'z', 't', '--']])
