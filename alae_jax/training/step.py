@@ -67,6 +67,7 @@ def build_step(
   options: StepOptions,
   segment: Segment,
   mesh: Mesh,
+  compiler_options: Mapping[str, Any] | None = None,
 ):
   """The jitted, donated step (state, images, blend) -> (state, scalars).
 
@@ -76,6 +77,7 @@ def build_step(
     options: what the config says.
     segment: gives level, batch size and learning rate, all static.
     mesh: of all devices, with one axis 'data'.
+    compiler_options: of XLA, for the devices' platform.
 
   Returns:
     A function of the state (laid out as options.shard says, donated), images
@@ -97,6 +99,7 @@ def build_step(
     in_shardings=(places, sharding.over_batch(mesh), everywhere),
     out_shardings=(places, everywhere),
     donate_argnums=0,
+    compiler_options=dict(compiler_options or {}),
   )
 
 
