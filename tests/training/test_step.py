@@ -15,7 +15,7 @@ from alae_jax.ops.pixels import to_float
 from alae_jax.runs import state as state_lib
 from alae_jax.runs.optimizer import adam
 from alae_jax.runs.schedule import Segment
-from alae_jax.sharding import SPREAD, Layout
+from alae_jax.sharding import Layout
 from alae_jax.training import step as step_lib
 from tests.support.steps import (
   assert_trees_close,
@@ -69,7 +69,7 @@ def test_a_step_in_parts_does_what_one_at_once_does(tiny_config):
 def test_a_state_in_pieces_learns_as_a_whole_one_does(tiny_config):
   tiny_config.model.hidden = (64, 64)  # wide enough to be cut
   whole, metrics, _ = take_steps(tiny_config, mesh_of(1), steps=2)
-  for shard in SPREAD:
+  for shard in ('state', 'all'):
     tiny_config.train.shard = shard
     layout = Layout(mesh_of(8), shard)
     state, metrics_here, _ = take_steps(tiny_config, layout.mesh, steps=2)
@@ -79,6 +79,16 @@ def test_a_state_in_pieces_learns_as_a_whole_one_does(tiny_config):
     assert jax.tree.all(
       jax.tree.map(lambda x, place: x.sharding == place, state, places)
     )
+
+
+def test_the_pieces_that_are_trained_are_float32(tiny_config):
+  tiny_config.train.compute_dtype = 'bfloat16'
+  tiny_config.train.shard = 'all'
+  step, networks = step_of(tiny_config, SEGMENT, mesh_of(8))
+  before = jax.eval_shape(lambda: state_lib.init_state(networks, 0))
+  after, _ = jax.eval_shape(step, before, images(0), np.float32(1))
+  for leaf in jax.tree.leaves((after.params, after.ema, after.opt_state)):
+    assert leaf.dtype in (np.float32, np.int32)  # and Adam's clock
 
 
 def test_the_work_is_shared_by_the_devices(tiny_config):
