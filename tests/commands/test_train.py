@@ -75,6 +75,21 @@ def test_a_dry_run_says_what_its_memory_counts(folder, capsys):
     assert word in line
 
 
+def test_a_dry_run_counts_the_memory_of_one_device(folder, capsys):
+  told = [
+    dry_run(
+      capsys,
+      folder.config,
+      '--config.model.base_channels=64',  # wide enough to be cut
+      '--config.model.max_channels=64',
+      f'--config.train.shard={shard}',
+    )
+    for shard in ('none', 'state', 'all')
+  ]
+  sizes = [float(starting(lines, 'memory: ')[0].split()[1]) for lines in told]
+  assert sizes == sorted(set(sizes), reverse=True)
+
+
 def test_a_dry_run_of_an_imported_run_says_to_name_its_data(folder, capsys):
   told = dry_run(capsys, folder.config, '--config.data.name=unnamed')
   (line,) = starting(told, 'data: ')
