@@ -33,6 +33,7 @@ _FIELDS = (
   'model.',
   'train.compute_dtype',
   'train.microbatches',
+  'train.remat_resolution',
   'train.shard',
 )
 

@@ -51,6 +51,28 @@ class Setting:
 _Values = Iterable[tuple[Any, float]]
 
 
+# Smaller maps than these are no matter for memory.
+_SMALLEST_SIDE = 16
+# What is left of the maps' memory where those of one more side are made anew;
+# a guess, for where to begin.
+_LEFT = 0.7
+
+
+def _sides(
+  config: ml_collections.ConfigDict, segment: Segment, devices: int
+) -> _Values:
+  """From the largest maps down to smaller and smaller ones."""
+  if config.model.levels == 1:
+    return
+  before = config.train.remat_resolution
+  side, share = 4 << segment.level, 1.0
+  while side >= _SMALLEST_SIDE:
+    if not before or side < before:
+      share *= _LEFT
+      yield side, share
+    side //= 2
+
+
 def _parts(
   config: ml_collections.ConfigDict, segment: Segment, devices: int
 ) -> _Values:
@@ -75,6 +97,7 @@ def _shards(
 
 # The cheapest first.
 _LEVERS: dict[str, Callable[..., _Values]] = {
+  'train.remat_resolution': _sides,
   'train.microbatches': _parts,
   'train.shard': _shards,
 }

@@ -58,10 +58,16 @@ def fit(config, memory, tell=lambda _: None):
 def test_settings_go_from_the_cheapest_to_the_dearest(config):
   found = fitting.settings(config, build_schedule(config)[-1], 8)
   parts = [setting.values.get('train.microbatches', 1) for setting in found]
-  assert parts == [1, 2, 4, 8, 8]  # those that divide eight rows
-  assert [setting.share for setting in found] == [1, 1 / 2, 1 / 4, 1 / 8, 1 / 8]
-  assert found[4].values == {'train.microbatches': 8, 'train.shard': 'all'}
-  assert found[2].apply(config).train.microbatches == 4
+  assert parts == [1, 1, 2, 4, 8, 8]  # those that divide eight rows
+  shares = [setting.share for setting in found]
+  assert shares == [1, 0.7, 0.7 / 2, 0.7 / 4, 0.7 / 8, 0.7 / 8]
+  assert found[1].values == {'train.remat_resolution': 16}
+  assert found[5].values == {
+    'train.remat_resolution': 16,
+    'train.microbatches': 8,
+    'train.shard': 'all',
+  }
+  assert found[3].apply(config).train.microbatches == 4
   assert config.train.microbatches == 1
 
 
@@ -90,12 +96,16 @@ def test_what_fits_is_compiled_once_a_level(config, compiled):
 def test_the_last_level_settles_it_for_all(config, compiled):
   said = []
   setting, found = fit(config, 8, said.append)
-  assert setting.values == {'train.microbatches': 4}
+  assert setting.values == {
+    'train.remat_resolution': 16,
+    'train.microbatches': 4,
+  }
   assert compiled == [(2, 1), (2, 4), (2, 2), (1, 4), (0, 4)]
   assert all(level.fits for level in found)
   assert said[:2] == [
     '16x16, as it is: takes 25.00 of 8.00 GiB, 17.00 too many',
-    '16x16, train.microbatches=4: takes 7.00 of 8.00 GiB',
+    '16x16, train.remat_resolution=16, train.microbatches=4: takes 7.00 of '
+    '8.00 GiB',
   ]
 
 
@@ -107,6 +117,8 @@ def test_what_never_fits_is_said(config, compiled):
 
 def test_what_to_try_first(config):
   last = build_schedule(config)[-1]
+  assert fitting.advise(config, last, 8) == {'train.remat_resolution': 16}
+  config.train.remat_resolution = 16
   assert fitting.advise(config, last, 8) == {'train.microbatches': 2}
   config.train.microbatches = 8
   assert fitting.advise(config, last, 8) == {'train.shard': 'all'}
