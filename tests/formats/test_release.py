@@ -29,9 +29,7 @@ FROM_RGB = 'discriminator/from_rgb.0.from_rgb.weight'
 @pytest.fixture(scope='module')
 def params():
   networks = build_networks(
-    ml_collections.ConfigDict(
-      {'model': MODEL, 'train': {'compute_dtype': 'float32'}}
-    )
+    ml_collections.ConfigDict({'model': MODEL, 'train': release_cases.TRAIN})
   )
   shapes = jax.eval_shape(networks.init, jax.random.key(0))
   draw = np.random.default_rng(0).normal

@@ -17,6 +17,7 @@ from alae_jax.models.networks import Networks, Stage, build_networks
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = _ROOT.parent / 'shared' / 'reference'
 FIXTURES = pathlib.Path(__file__).parents[1] / 'fixtures'
+TRAIN = {'compute_dtype': 'float32', 'remat_resolution': 0}
 FIXTURE_NAMES = ('style_blend', 'style_fused')
 
 
@@ -102,9 +103,7 @@ def load(name: str) -> Case:
   model = release.infer_architecture(tensors)
   params, mean_w = release.from_release(tensors)
   networks = build_networks(
-    ml_collections.ConfigDict(
-      {'model': model, 'train': {'compute_dtype': 'float32'}}
-    )
+    ml_collections.ConfigDict({'model': model, 'train': TRAIN})
   )
   return Case(
     name,

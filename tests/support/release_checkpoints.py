@@ -6,6 +6,7 @@ import numpy as np
 
 from alae_jax.formats.release_file import write_release_checkpoint
 from alae_jax.models.networks import build_networks
+from tests.support import release_cases
 
 # 8x8 and grey, as scikit-learn's digits.
 MODEL = {
@@ -25,9 +26,7 @@ FORMATS = ('zip', 'legacy')
 def draw(seed):
   """(params, ema, mean_w) of a model without meaning."""
   networks = build_networks(
-    ml_collections.ConfigDict(
-      {'model': MODEL, 'train': {'compute_dtype': 'float32'}}
-    )
+    ml_collections.ConfigDict({'model': MODEL, 'train': release_cases.TRAIN})
   )
   shapes = jax.eval_shape(networks.init, jax.random.key(0))
   normal = np.random.default_rng(seed).normal

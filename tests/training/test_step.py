@@ -252,8 +252,13 @@ def test_what_a_level_does_not_use_stays_as_it_is():
   segment = dataclasses.replace(SEGMENT, batch_size=8)
   step, networks = step_of(config, segment, mesh_of(1))
   # Parameters that have been trained, and averages that lag behind them.
+  draw = np.random.default_rng(1).random
   before = jax.tree.map(
-    lambda leaf: leaf + 0.1 if leaf.dtype == jnp.float32 else leaf,
+    lambda leaf: (
+      leaf + 0.1 * draw(leaf.shape, np.float32)
+      if leaf.dtype == jnp.float32
+      else leaf
+    ),
     fresh_state(networks, mesh_of(1)),
   )
   held = named_leaves(before)
