@@ -262,5 +262,7 @@ def _may_be_of_others(error: BaseException | None) -> bool:
   while error is not None:
     if isinstance(error, jax.errors.JaxRuntimeError):
       return 'RESOURCE_EXHAUSTED' not in str(error)
+    if 'Gloo' in str(error):  # sums on processors: a ValueError, at times
+      return True
     error = error.__cause__ or error.__context__
   return False

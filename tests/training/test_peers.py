@@ -162,11 +162,20 @@ def test_a_failure_that_waits_for_others_ends_when_they_are_gone(ended, capsys):
   assert capsys.readouterr().err == 'alae: loss is nan\n'
 
 
-def test_a_sum_that_fails_is_laid_to_the_process_that_is_gone(ended, capsys):
+@pytest.mark.parametrize(
+  'error',
+  [
+    jax.errors.JaxRuntimeError('INTERNAL: the other end is closed'),
+    ValueError('UNKNOWN: Gloo AllGather failed: closed by peer'),
+  ],
+)
+def test_a_sum_that_fails_is_laid_to_the_process_that_is_gone(
+  ended, capsys, error
+):
   peers = Peers(Store(), 0, 2)
 
   def fails():
-    raise jax.errors.JaxRuntimeError('Gloo: connection closed by peer')
+    raise OSError('a checkpoint is not saved') from error
 
   in_thread(peers, fails)
   assert ended() == 1
