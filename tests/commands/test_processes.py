@@ -90,8 +90,8 @@ def test_two_processes_train_as_one(tmp_path, monkeypatch):
     assert '21 steps, 0 collectives between them' in out
   two, one = (final_state(tmp_path / name) for name in ('two', 'one'))
   # Rounding decides the sign, and Adam the size, of the step that a gradient
-  # of all but zero makes: single weights may differ by more.
-  assert distance(two.params, one.params) < 1e-3
+  # of all but zero makes: single weights may differ by more (7e-6 were seen).
+  assert distance(two.params, one.params) < 1e-6
   assert_trees_close(two.mean_w, one.mean_w, 2e-3)
   two_processes_evaluate_as_one(tmp_path / 'two')
 
