@@ -30,11 +30,13 @@ class MlpEncoder(nn.Module):
     w_dim: size of w.
     hidden: sizes of the hidden layers.
     dtype: what it computes in.
+    equalized: nothing to these networks, which have no convolution.
   """
 
   w_dim: int
   hidden: Sequence[int] = (1024, 1024)
   dtype: Any = jnp.float32
+  equalized: bool = False
 
   def setup(self):
     """Linen's place for submodules that two methods share."""
@@ -72,11 +74,13 @@ class MlpGenerator(nn.Module):
     image_shape: (H, W, C) of the output.
     hidden: sizes of the hidden layers.
     dtype: what it computes in.
+    equalized: nothing to these networks, which have no convolution.
   """
 
   image_shape: tuple[int, int, int]
   hidden: Sequence[int] = (1024, 1024)
   dtype: Any = jnp.float32
+  equalized: bool = False
 
   @nn.compact
   def __call__(

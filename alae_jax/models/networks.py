@@ -13,7 +13,7 @@ from alae_jax.models.latent_networks import Discriminator, Mapping
 from alae_jax.models.mlp import MlpEncoder, MlpGenerator
 from alae_jax.models.style_encoder import StyleEncoder
 from alae_jax.models.style_generator import StyleGenerator
-from alae_jax.models.style_layers import is_stable
+from alae_jax.models.style_layers import equalize, is_stable
 
 # {'mapping': ..., 'generator': ..., 'encoder': ..., 'discriminator': ...}
 Params = dict[str, Any]
@@ -85,6 +85,31 @@ class Networks:
       generator=self.generator.clone(dtype=dtype),
       encoder=self.encoder.clone(dtype=dtype),
     )
+
+  def equalized(self) -> 'Networks':
+    """The same networks, of parameters that `equalize` has made."""
+    return dataclasses.replace(
+      self,
+      generator=self.generator.clone(equalized=True),
+      encoder=self.encoder.clone(equalized=True),
+    )
+
+  def equalize(self, params: Params) -> Params:
+    """Convolutions' kernels scaled, and in the type that G and E compute in.
+
+    They take part in a training phase many times, and this once. It is linear.
+    """
+
+    def of(module, tree):
+      return jax.tree.map(
+        lambda x: equalize(x, module.dtype) if x.ndim == 4 else x, tree
+      )
+
+    modules = {'generator': self.generator, 'encoder': self.encoder}
+    return {
+      name: of(modules[name], tree) if name in modules else tree
+      for name, tree in params.items()
+    }
 
   def idle(self, stage: Stage) -> frozenset[str]:
     """Names of the parts of G and E that a stage does not use.

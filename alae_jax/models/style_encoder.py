@@ -54,17 +54,21 @@ class EncoderBlock(nn.Module):
   Attributes:
     features: output channels.
     w_dim: size of w.
+    equalized: whether the kernels are given as `equalize` makes them.
   """
 
   features: int
   w_dim: int
+  equalized: bool = False
 
   @nn.compact
   def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """[N, H, W, C] to ([N, H/2, W/2, features], part of w [N, w_dim])."""
-    x = EqualizedConv(x.shape[-1], name='conv_1')(x)
+    x = EqualizedConv(x.shape[-1], equalized=self.equalized, name='conv_1')(x)
     x, first = StatisticsLayer(self.w_dim, name='layer_1')(x)
-    x = EqualizedConv(self.features, downsample_conv2d, name='conv_2')(blur(x))
+    x = EqualizedConv(
+      self.features, downsample_conv2d, self.equalized, name='conv_2'
+    )(blur(x))
     x, second = StatisticsLayer(self.w_dim, name='layer_2')(x)
     return x, first + second
 
@@ -81,6 +85,7 @@ class StyleEncoder(nn.Module):
     dtype: of the feature maps; statistics and w are float32.
     remat_resolution: side from which on a block's maps are made anew in the
       backward pass; 0 keeps all.
+    equalized: whether the kernels are given as `equalize` makes them.
   """
 
   levels: int
@@ -89,6 +94,7 @@ class StyleEncoder(nn.Module):
   w_dim: int
   dtype: Any = jnp.float32
   remat_resolution: int = 0
+  equalized: bool = False
 
   def setup(self):
     """Names parameters by level: block_0 and from_rgb_0 are those of 4x4."""
@@ -97,7 +103,9 @@ class StyleEncoder(nn.Module):
       for i in reversed(range(self.levels + 1))
     ]
     self.block = [
-      remat_from(self.remat_resolution, i, EncoderBlock)(width, self.w_dim)
+      remat_from(self.remat_resolution, i, EncoderBlock)(
+        width, self.w_dim, self.equalized
+      )
       for i, width in enumerate(widths[:-1])
     ]
     self.from_rgb = [EqualizedDense(width) for width in widths[1:]]

@@ -97,10 +97,12 @@ class GeneratorBlock(nn.Module):
     level: of the resolution; level 0 starts from the constant and has no
       first convolution.
     features: output channels.
+    equalized: whether the kernels are given as `equalize` makes them.
   """
 
   level: int
   features: int
+  equalized: bool = False
 
   @nn.compact
   def __call__(
@@ -118,10 +120,12 @@ class GeneratorBlock(nn.Module):
     """
     first, second = (None, None) if noise is None else noise
     if self.level > 0:
-      x = EqualizedConv(self.features, upsample_conv2d, name='conv_1')(x)
+      x = EqualizedConv(
+        self.features, upsample_conv2d, self.equalized, name='conv_1'
+      )(x)
       x = blur(x)
     x = StyleLayer(self.level, name='layer_1')(x, styles[:, 0], first)
-    x = EqualizedConv(self.features, name='conv_2')(x)
+    x = EqualizedConv(self.features, equalized=self.equalized, name='conv_2')(x)
     return StyleLayer(self.level, name='layer_2')(x, styles[:, 1], second)
 
 
@@ -138,6 +142,7 @@ class StyleGenerator(nn.Module):
     dtype: of the feature maps; styles and statistics are float32.
     remat_resolution: side from which on a block's maps are made anew in the
       backward pass; 0 keeps all.
+    equalized: whether the kernels are given as `equalize` makes them.
   """
 
   levels: int
@@ -147,6 +152,7 @@ class StyleGenerator(nn.Module):
   channels: int = 3
   dtype: Any = jnp.float32
   remat_resolution: int = 0
+  equalized: bool = False
 
   def setup(self):
     """Names parameters by level: block_0 and to_rgb_0 are those of 4x4."""
@@ -158,7 +164,9 @@ class StyleGenerator(nn.Module):
       'const', nn.initializers.ones, (4, 4, widths[0]), jnp.float32
     )
     self.block = [
-      remat_from(self.remat_resolution, i, GeneratorBlock)(i, width)
+      remat_from(self.remat_resolution, i, GeneratorBlock)(
+        i, width, self.equalized
+      )
       for i, width in enumerate(widths)
     ]
     self.to_rgb = [EqualizedDense(self.channels, gain=0.03) for _ in widths]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,28 +18,35 @@ _SMALLEST_VARIANCE = 1e-12
 class EqualizedConv(nn.Module):
   """3x3 convolution without bias, with an equalised learning rate.
 
-  The kernel is stored as N(0, 1) and used times sqrt(2) / sqrt(fan_in).
+  The kernel is stored as N(0, 1) and used as `equalize` makes it.
 
   Attributes:
     features: output channels.
     operation: conv2d, upsample_conv2d or downsample_conv2d.
+    equalized: whether the kernel that is given has been made so already.
   """
 
   features: int
   operation: Callable[[jax.Array, jax.Array], jax.Array] = conv2d
+  equalized: bool = False
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Convolves [N, H, W, C] to [N, H', W', features]."""
-    channels = x.shape[-1]
     kernel = self.param(
       'kernel',
       nn.initializers.normal(1.0),
-      (3, 3, channels, self.features),
+      (3, 3, x.shape[-1], self.features),
       jnp.float32,
     )
-    scale = SQRT_2 / math.sqrt(9 * channels)
-    return self.operation(x, (kernel * scale).astype(x.dtype))
+    if not self.equalized:
+      kernel = equalize(kernel, x.dtype)
+    return self.operation(x, kernel)
+
+
+def equalize(kernel: jax.Array, dtype: Any) -> jax.Array:
+  """A kernel [3, 3, I, O] times sqrt(2) / sqrt(9 * I), in the maps' type."""
+  return (kernel * (SQRT_2 / math.sqrt(9 * kernel.shape[2]))).astype(dtype)
 
 
 def moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:

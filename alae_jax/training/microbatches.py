@@ -5,6 +5,7 @@ same images and latents as it does at once.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from alae_jax.sharding import Layout
 
 def differentiate(
   phase: Phase,
+  equalize: Callable[[Params], Params],
   layout: Layout,
   params: Params,
   batch: Batch,
@@ -26,7 +28,8 @@ def differentiate(
   """The gradients of a phase's loss by the networks that it trains.
 
   Args:
-    phase: whose loss.
+    phase: whose loss, of parameters that have been equalized.
+    equalize: a linear function of parameters; see `Networks.equalize`.
     layout: by which the gradients are laid as the optimizer's state.
     params: of all networks.
     batch: of N rows.
@@ -39,13 +42,16 @@ def differentiate(
   """
   drawn = phase.draw(batch, key)
   trained = {name: params[name] for name in phase.trains}
+  # On the pieces that a device has, so that only what is used travels.
+  whole = layout.gather(equalize(params))
 
   def of_part(batch, drawn):
     gradients, aux = jax.grad(
-      lambda trained: phase.loss({**params, **trained}, batch, drawn),
+      lambda trained: phase.loss({**whole, **trained}, batch, drawn),
       has_aux=True,
-    )(trained)
-    return layout.lay_sums('opt_state', gradients), aux
+    )({name: whole[name] for name in phase.trains})
+    gradients = layout.lay_sums('opt_state', gradients)
+    return jax.linear_transpose(equalize, trained)(gradients)[0], aux
 
   if microbatches == 1:
     return of_part(batch, drawn)

@@ -1,7 +1,7 @@
 """One training iteration: a method's phases, the averages and the clock."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -114,7 +114,7 @@ def train_step(
   images: jax.Array,
 ) -> tuple[state_lib.TrainState, Scalars]:
   """The phases one after another, then the moving averages and the clock."""
-  phases = method.phases(networks, stage)
+  phases = method.phases(networks.equalized(), stage)
   key = state_lib.step_key(options.seed, state.images_seen)
   key_reals, *keys = jax.random.split(key, 1 + len(phases))
   reals = prepare_reals(key_reals, images, stage, options.flip)
@@ -126,6 +126,7 @@ def train_step(
   for phase, key in zip(phases, keys, strict=True):
     params, opt_state, aux = train_phase(
       phase,
+      networks.equalize,
       optimizer,
       layout,
       params,
@@ -198,6 +199,7 @@ def prepare_reals(
 
 def train_phase(
   phase: Phase,
+  equalize: Callable[[Params], Params],
   optimizer: optax.GradientTransformation,
   layout: sharding.Layout,
   params: Params,
@@ -215,7 +217,7 @@ def train_phase(
   about 1.4 times as long.
   """
   gradients, aux = differentiate(
-    phase, layout, layout.gather(params), batch, key, microbatches
+    phase, equalize, layout, params, batch, key, microbatches
   )
   params, opt_state = dict(params), dict(opt_state)
   for name in phase.trains:

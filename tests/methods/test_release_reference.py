@@ -134,6 +134,7 @@ def test_discriminator_step_and_two_updates(case, monkeypatch):
     )(params)
     params, opt_state, _ = train_phase(
       phase,
+      lambda params: params,
       adam(LEARNING_RATE),
       Layout(mesh_of(1)),
       params,

@@ -1,5 +1,7 @@
 """StyleALAE's networks: shapes, fading, noise, number types, sharding."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -238,6 +240,32 @@ def test_maps_made_anew_are_convolved_anew(params, images):
 
   counts = [convolutions(resolution) for resolution in (0, 32, 16, 4)]
   assert counts[0] == counts[1] < counts[2] < counts[3]
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_kernels_equalized_before_give_what_they_give_within(
+  params, styles, images, dtype
+):
+  net, stage = networks(dtype), Stage(2)
+  ready, given = net.equalize(params), net.equalized()
+  assert ready['generator']['block_1']['conv_2']['kernel'].dtype == dtype
+  assert given.equalized() == given
+  for a, b in zip(
+    (net.decode(params, styles, stage), net.encode(params, images, stage)),
+    (given.decode(ready, styles, stage), given.encode(ready, images, stage)),
+    strict=True,
+  ):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_equalizing_is_linear_and_spares_all_but_convolutions(net, params):
+  twice = net.equalize(jax.tree.map(lambda leaf: 2 * leaf, params))
+  for path, leaf in jax.tree_util.tree_leaves_with_path(net.equalize(params)):
+    own = functools.reduce(lambda tree, key: tree[key.key], path, params)
+    double = functools.reduce(lambda tree, key: tree[key.key], path, twice)
+    np.testing.assert_array_equal(double, 2 * leaf)
+    is_convolution = path[-2].key.startswith('conv_')
+    assert np.array_equal(leaf, own) != is_convolution
 
 
 @pytest.mark.parametrize('level', range(LEVELS))

@@ -29,14 +29,20 @@ def of_all_phases(config, microbatches):
   """The gradients and scalars of each phase, and the program's text."""
   networks = build_networks(config)
   stage = Stage(networks.levels - 1, 0.5)
-  phases = build_alae(config).phases(networks, stage)
+  phases = build_alae(config).phases(networks.equalized(), stage)
   layout = sharding.Layout(MESH)
 
   def run(params, reals):
     batch = Batch(reals, layout.share)
     return {
       phase.name: differentiate(
-        phase, layout, params, batch, jax.random.key(i), microbatches
+        phase,
+        networks.equalize,
+        layout,
+        params,
+        batch,
+        jax.random.key(i),
+        microbatches,
       )
       for i, phase in enumerate(phases)
     }

@@ -124,9 +124,10 @@ def moved_by_each_phase(config):
   moved = []
   for phase in build_alae(config).phases(networks, Stage(0)):
     params, opt_state, _ = jax.jit(
-      step_lib.train_phase, static_argnums=(0, 1, 2)
+      step_lib.train_phase, static_argnums=(0, 1, 2, 3)
     )(
       phase,
+      networks.equalize,
       adam(0.002),
       Layout(mesh_of(1)),
       state.params,
@@ -252,15 +253,13 @@ def test_what_a_level_does_not_use_stays_as_it_is():
   segment = dataclasses.replace(SEGMENT, batch_size=8)
   step, networks = step_of(config, segment, mesh_of(1))
   # Parameters that have been trained, and averages that lag behind them.
-  draw = np.random.default_rng(1).random
-  before = jax.tree.map(
-    lambda leaf: (
-      leaf + 0.1 * draw(leaf.shape, np.float32)
-      if leaf.dtype == jnp.float32
-      else leaf
-    ),
-    fresh_state(networks, mesh_of(1)),
+  before = fresh_state(networks, mesh_of(1))
+  draw = np.random.default_rng(1).standard_normal
+  trained, lagging = (
+    jax.tree.map(lambda leaf: leaf + draw(leaf.shape, np.float32), tree)
+    for tree in (before.params, before.ema)
   )
+  before = dataclasses.replace(before, params=trained, ema=lagging)
   held = named_leaves(before)
   small = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3), np.uint8)
   after, _ = step(before, put(mesh_of(1), small), np.float32(1))
