@@ -38,8 +38,8 @@ def default() -> ConfigDict:
   config.train.batch_size = 128  # over all devices, 0 for 4 on each
   config.train.microbatches = 1  # parts of a batch, one in memory at a time
   # What the devices divide: none, state (the EMA and the optimizer's) or all
-  # (the parameters too, which then travel in every phase).
-  config.train.shard = 'state'
+  # (the parameters too).
+  config.train.shard = 'all'
   # Side from which on maps are made anew in the backward pass; 0 keeps all.
   config.train.remat_resolution = 0
   config.train.learning_rate = 0.002

@@ -97,9 +97,9 @@ def _shards(
 
 # The cheapest first.
 _LEVERS: dict[str, Callable[..., _Values]] = {
+  'train.shard': _shards,
   'train.remat_resolution': _sides,
   'train.microbatches': _parts,
-  'train.shard': _shards,
 }
 
 

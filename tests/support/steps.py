@@ -23,7 +23,7 @@ def put(mesh, batch):
   return jax.device_put(batch, sharding.over_batch(mesh))
 
 
-def fresh_state(networks, mesh, shard='state'):
+def fresh_state(networks, mesh, shard='all'):
   return jax.jit(
     functools.partial(state_lib.init_state, networks, 0),
     out_shardings=state_lib.places(networks, sharding.Layout(mesh, shard)),

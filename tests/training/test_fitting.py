@@ -56,18 +56,19 @@ def fit(config, memory, tell=lambda _: None):
 
 
 def test_settings_go_from_the_cheapest_to_the_dearest(config):
+  config.train.shard = 'state'
   found = fitting.settings(config, build_schedule(config)[-1], 8)
   parts = [setting.values.get('train.microbatches', 1) for setting in found]
-  assert parts == [1, 1, 2, 4, 8, 8]  # those that divide eight rows
+  assert parts == [1, 1, 1, 2, 4, 8]  # those that divide eight rows
   shares = [setting.share for setting in found]
-  assert shares == [1, 0.7, 0.7 / 2, 0.7 / 4, 0.7 / 8, 0.7 / 8]
-  assert found[1].values == {'train.remat_resolution': 16}
+  assert shares == [1, 1, 0.7, 0.7 / 2, 0.7 / 4, 0.7 / 8]
+  assert found[1].values == {'train.shard': 'all'}
   assert found[5].values == {
+    'train.shard': 'all',
     'train.remat_resolution': 16,
     'train.microbatches': 8,
-    'train.shard': 'all',
   }
-  assert found[3].apply(config).train.microbatches == 4
+  assert found[4].apply(config).train.microbatches == 4
   assert config.train.microbatches == 1
 
 
@@ -117,10 +118,11 @@ def test_what_never_fits_is_said(config, compiled):
 
 def test_what_to_try_first(config):
   last = build_schedule(config)[-1]
+  config.train.shard = 'none'
+  assert fitting.advise(config, last, 8) == {'train.shard': 'state'}
+  config.train.shard = 'all'
   assert fitting.advise(config, last, 8) == {'train.remat_resolution': 16}
   config.train.remat_resolution = 16
   assert fitting.advise(config, last, 8) == {'train.microbatches': 2}
   config.train.microbatches = 8
-  assert fitting.advise(config, last, 8) == {'train.shard': 'all'}
-  config.train.shard = 'all'
   assert fitting.advise(config, last, 8) == {}
