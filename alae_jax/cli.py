@@ -46,7 +46,7 @@ VERBS = {
     overrides=True,
   ),
   'compile': Verb(
-    'compile every level ahead of time: memory, traffic and speed at best',
+    'compile every level ahead of time: memory, traffic and about how fast',
     'alae compile --config=celebahq --topology=v5e:2x4',
     'compile',
     overrides=True,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MIB, _GIB, _GB, _TERA = 2**20, 2**30, 1e9, 1e12
 _HEAD = (
   '     level   batch  compiled   arguments   temporary    TFLOP       GB'
-  '        at best   limit'
+  '       estimate   limit'
 )
 
 

@@ -1,8 +1,9 @@
 """What a compiled step costs a chip: memory, arithmetic and memory traffic.
 
 The compiler counts them itself. An estimate of the time divides them by the
-chip's published peaks: arithmetic and traffic overlap, so the longer of the two
-is what an iteration can't be faster than.
+chip's published peaks: arithmetic and traffic overlap, so it is the longer of
+the two. No chip reaches its peaks; on the other hand a part of what counts as
+traffic never leaves the chip. `traffic.largest` tells it apart.
 """
 
 import dataclasses
@@ -39,7 +40,7 @@ class Cost:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-  """How fast an iteration can be at best.
+  """How fast an iteration is by the chip's peaks.
 
   Attributes:
     seconds: of an iteration.

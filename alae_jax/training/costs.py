@@ -100,7 +100,7 @@ class Row:
 
   @property
   def estimate(self) -> Estimate | None:
-    """How fast it can be at best; None where no peaks are known."""
+    """How fast it is by the peaks; None where they are not known."""
     chip = chips.find(self.device)
     return estimate(self.cost, chip, self.batch) if chip else None
 
@@ -234,9 +234,9 @@ def known(
 
 
 def describe(row: Row) -> str:
-  """Such as '64x64 on 8 x v5e, batch 64: 2.1 GiB each, at best 90 images/s'."""
+  """Such as '64x64 on 8 x v5e, batch 64: 2.1 GiB each, about 90 images/s'."""
   best = row.estimate
-  speed = f', at best {best.images_per_second:,.0f} images/s' if best else ''
+  speed = f', about {best.images_per_second:,.0f} images/s' if best else ''
   return (
     f'{row.side}x{row.side} on {row.where}, batch {row.batch}: '
     f'{row.cost.memory / 2**30:.1f} GiB each{speed}'

@@ -2,7 +2,9 @@
 
 Read off the compiler's own text of the program. An operation that runs reads
 its operands from memory and writes its result there; what the compiler keeps in
-the chip's own scratch memory (`S(1)` in a layout) costs nothing.
+the chip's own scratch memory (`S(1)` in a layout) costs nothing. The compiler's
+own count is larger: it has what is fetched ahead into that memory move twice or
+more.
 """
 
 import dataclasses
@@ -37,7 +39,8 @@ class Moved:
 
   Attributes:
     operation: of the program: 'fusion', 'copy', 'convolution', ...
-    source: the part of the step that it comes from, as JAX names it.
+    source: the part of the step that it comes from, as JAX names it; of what
+      the compiler moves by itself, that of what is moved.
     count: how many there are.
     traffic: bytes read and written by all of them.
   """
@@ -68,19 +71,32 @@ def largest(program: str, count: int) -> list[Moved]:
 def _operations(program: str) -> Iterator[tuple[str, str, int]]:
   """Operation, source and bytes of each that runs once an iteration."""
   sizes: dict[str, int] = {}
+  sources: dict[str, str] = {}
   for line in _entry(program):
     match = _LINE.match(line)
     if match is None:
       continue
-    sizes[match['name']] = size = _bytes(match['type'])
+    operands = re.findall(r'%([^\s,]+)', match['operands'])
+    named = _OP_NAME.search(match['rest'])
+    inherited = sources.get(operands[0], '') if operands else ''
+    source = _shorten(named[1]) if named else inherited
+    sizes[match['name']], sources[match['name']] = _bytes(match['type']), source
     if match['operation'] in _FREE:
       continue
-    read = sum(
-      sizes.get(name, 0)
-      for name in re.findall(r'%([^\s,]+)', match['operands'])
-    )
-    named = _OP_NAME.search(match['rest'])
-    yield match['operation'], _shorten(named[1] if named else ''), read + size
+    if match['operation'].endswith('-start'):
+      size = _started(match['operation'], match['type'])
+    else:
+      size = sum(sizes.get(name, 0) for name in [match['name'], *operands])
+    yield match['operation'], source, size
+
+
+def _started(operation: str, type_: str) -> int:
+  """Bytes of what goes on meanwhile, whose type names operand and result."""
+  if operation != 'slice-start':
+    return _bytes(type_)
+  # Of the operand, only as much is read as the result holds.
+  result = type_.split('), ', 1)[-1]
+  return _bytes(re.sub(r'S\(1\)', '', result)) + _bytes(result)
 
 
 def _entry(program: str) -> Iterator[str]:
@@ -99,7 +115,7 @@ def _bytes(text: str) -> int:
   """Of a type such as 'bf16[8,4]{1,0:T(8,128)}' or of a tuple of them."""
   bits = 0
   for kind, shape, layout in _ARRAY.findall(text):
-    if 'S(1)' in layout or kind not in _BITS:
+    if re.search(r'S\([12]\)', layout) or kind not in _BITS:
       continue
     number = 1
     for side in shape.split(','):

@@ -24,12 +24,12 @@ def tables(rows):
   return {
     'levels': _table(
       ('recipe', 'settings', 'devices', 'images', 'batch', 'GiB each',
-       'images/s at most', 'limit'),
+       'images/s, about', 'limit'),
       [_level(row) for row in rows],
     ),
     'recipes': _table(
       ('recipe', 'settings', 'devices', 'levels', 'GiB each, at most',
-       'days at least'),
+       'days, about'),
       [_recipe(list(group)) for _, group in _groups(rows)],
     ),
     'gpus': _table(

@@ -78,7 +78,7 @@ def test_what_holds_for_a_config(table):
   assert known(4, 'TPU v5 lite') == []
   assert known(1, compute_dtype='float32') == []
   assert known(1, batch_size=64) == []
-  text = '256x256 on 8 x v5e, batch 32: 3.0 GiB each, at best 32 images/s'
+  text = '256x256 on 8 x v5e, batch 32: 3.0 GiB each, about 32 images/s'
   assert costs.describe(ROW) == text
 
 

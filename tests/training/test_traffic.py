@@ -35,6 +35,25 @@ def test_bytes_are_those_of_operands_and_results():
   assert len(traffic.largest(PROGRAM, 1)) == 1
 
 
+AHEAD = """\
+ENTRY %main (w: f32[8,4]) -> f32[8,4] {
+  %w = f32[8,4]{1,0} parameter(0), metadata={op_name="params['kernel']"}
+  %s = ((f32[8,4]{1,0}), f32[2,4]{1,0S(1)}, s32[]{:S(2)}) slice-start(%w), slice
+  %s.1 = f32[2,4]{1,0S(1)} slice-done(%s)
+  %c = (f32[2,4]{1,0}, f32[2,4]{1,0S(1)}, u32[]{:S(2)}) copy-start(%s.1)
+  %c.1 = f32[2,4]{1,0} copy-done(%c)
+}
+"""
+
+
+def test_what_is_fetched_ahead_is_counted_once_and_named():
+  # A quarter of 128 bytes goes to the near memory, and back to the far one.
+  assert traffic.largest(AHEAD, 5) == [
+    traffic.Moved('slice-start', "params['kernel']", 1, 32),
+    traffic.Moved('copy-start', "params['kernel']", 1, 32),
+  ]
+
+
 @pytest.mark.parametrize(
   ('text', 'size'),
   [
