@@ -182,7 +182,7 @@ def test_lengths_are_those_of_two_images_in_float64(model):
   latents = [sampling.draw_z(networks, key) for key in (of_z, of_other)]
   noise = pure._noise_of_each(networks, model.level, of_noise)
   with jax.enable_x64(True):
-    exact = dataclasses.replace(networks, dtype=jnp.float64)
+    exact = networks.computing_in(jnp.float64)
     exactly = functools.partial(
       jax.tree.map, lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64)
     )
