@@ -14,6 +14,15 @@ def at_least_float32(x: jax.Array) -> jax.Array:
   return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+def spread(vector: jax.Array, x: jax.Array) -> jax.Array:
+  """A vector [C] in the shape and type of x [..., C].
+
+  Narrowed after it is spread, so that its gradient, a sum over x's other axes,
+  is one of float32: in bfloat16 a sum of some hundred numbers stands still.
+  """
+  return jnp.broadcast_to(vector, x.shape).astype(x.dtype)
+
+
 def leaky_relu(x: jax.Array, slope: float = 0.2) -> jax.Array:
   """max(x, slope * x), the activation of every ALAE network."""
   return jnp.where(x >= 0, x, slope * x)
@@ -67,6 +76,5 @@ class EqualizedDense(nn.Module):
     )
     scale = self.gain / math.sqrt(fan_in) * self.lrmul
     # The small operand is scaled: fewer multiplies than scaling x.
-    return x @ (kernel * scale).astype(x.dtype) + (bias * self.lrmul).astype(
-      x.dtype
-    )
+    y = x @ (kernel * scale).astype(x.dtype)
+    return y + spread(bias * self.lrmul, y)

@@ -10,7 +10,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from alae_jax.models.layers import EqualizedDense, leaky_relu
+from alae_jax.models.layers import (
+  EqualizedDense,
+  leaky_relu,
+  spread,
+)
 from alae_jax.models.style_layers import (
   EqualizedConv,
   deviation,
@@ -40,7 +44,7 @@ class StatisticsLayer(nn.Module):
     bias = self.param(
       'bias', nn.initializers.zeros, (x.shape[-1],), jnp.float32
     )
-    x = leaky_relu(x + bias.astype(x.dtype))
+    x = leaky_relu(x + spread(bias, x))
     mean, variance = moments(x)
     statistics = jnp.concatenate([mean, deviation(variance)], axis=-1)
     w = EqualizedDense(self.w_dim, name='style')(statistics[:, 0, 0])
@@ -147,4 +151,4 @@ class StyleEncoder(nn.Module):
 
   def _features(self, images: jax.Array, level: int) -> jax.Array:
     # The release applies its leaky ReLU here twice: a slope of 0.04 in all.
-    return leaky_relu(self.from_rgb[level](images.astype(self.dtype)), 0.04)
+    return leaky_relu(self.from_rgb[level](images), 0.04).astype(self.dtype)

@@ -12,7 +12,12 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from alae_jax.models.layers import EqualizedDense, leaky_relu
+from alae_jax.models.layers import (
+  EqualizedDense,
+  at_least_float32,
+  leaky_relu,
+  spread,
+)
 from alae_jax.models.style_layers import (
   EqualizedConv,
   idle_at,
@@ -42,7 +47,7 @@ def add_noise(
     [N, H, W, C].
   """
   if plane is not None:
-    return x + plane.astype(x.dtype) * weight.astype(x.dtype)
+    return x + plane.astype(x.dtype) * spread(weight, x)
   s = math.sqrt(level + 1)
   bump = jnp.exp(-jnp.square(x) / (2 * s * s))
   return x + bump * (0.8 * s / math.sqrt(2 * math.pi))
@@ -86,7 +91,7 @@ class StyleLayer(nn.Module):
     bias = self.param('bias', zeros, (channels,), jnp.float32)
     style = EqualizedDense(2 * channels, gain=1.0, name='style')
     x = add_noise(x, weight, noise, self.level)
-    x = leaky_relu(x + bias.astype(x.dtype))
+    x = leaky_relu(x + spread(bias, x))
     return restyle(x, style(w))
 
 
@@ -193,10 +198,11 @@ class StyleGenerator(nn.Module):
     x = below = self._constant()
     for i in range(level + 1):
       below, x = x, self._run_block(i, x, styles, noise)
-    image = self.to_rgb[level](x)
+    image = self.to_rgb[level](at_least_float32(x))
     if is_stable(level, blend):
       return image
-    return lerp(upsample(self.to_rgb[level - 1](below)), image, blend)
+    below = self.to_rgb[level - 1](at_least_float32(below))
+    return lerp(upsample(below), image, blend)
 
   def every_level(self, styles: jax.Array) -> list[jax.Array]:
     """The images of every level, to create every level's parameters."""

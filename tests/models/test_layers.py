@@ -13,6 +13,17 @@ def test_leaky_relu():
   )
 
 
+def test_a_narrow_bias_s_gradient_is_summed_in_float32():
+  """65,536 equal numbers, of which a sum in bfloat16 stops at 256."""
+  x = jnp.zeros((4, 128, 128, 2), jnp.bfloat16)
+
+  def total(bias):
+    return jnp.sum((x + layers.spread(bias, x)).astype(jnp.float32))
+
+  for gradient in (jax.grad(total), jax.jit(jax.grad(total))):
+    np.testing.assert_array_equal(gradient(jnp.zeros(2)), [65536.0] * 2)
+
+
 def test_pixel_norm_makes_the_mean_square_one():
   x = layers.pixel_norm(jnp.array([[3.0, 4.0]]))
   np.testing.assert_allclose(
