@@ -126,4 +126,4 @@ def _bytes(text: str) -> int:
 
 def _shorten(op_name: str) -> str:
   """'jit(step)/transpose(jvp(encoder))/block_1/conv' without the first part."""
-  return op_name.split('/', 1)[-1]
+  return op_name.replace("\\'", "'").split('/', 1)[-1]

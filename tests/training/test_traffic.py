@@ -37,7 +37,7 @@ def test_bytes_are_those_of_operands_and_results():
 
 AHEAD = """\
 ENTRY %main (w: f32[8,4]) -> f32[8,4] {
-  %w = f32[8,4]{1,0} parameter(0), metadata={op_name="params['kernel']"}
+  %w = f32[8,4]{1,0} parameter(0), metadata={op_name="params[\\'kernel\\']"}
   %s = ((f32[8,4]{1,0}), f32[2,4]{1,0S(1)}, s32[]{:S(2)}) slice-start(%w), slice
   %s.1 = f32[2,4]{1,0S(1)} slice-done(%s)
   %c = (f32[2,4]{1,0}, f32[2,4]{1,0S(1)}, u32[]{:S(2)}) copy-start(%s.1)
