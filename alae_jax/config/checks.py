@@ -111,6 +111,12 @@ def _validate_mlp(config: ConfigDict) -> None:
   )
   _check(
     config,
+    'train.remat_resolution',
+    config.train.remat_resolution == 0,
+    '0 for an mlp, which keeps no maps',
+  )
+  _check(
+    config,
     'growth.images_per_level',
     config.growth.images_per_level == 0,
     '0 for an mlp',

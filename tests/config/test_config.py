@@ -32,6 +32,8 @@ from alae_jax.runs.schedule import build_schedule
     ('data.name', ''),
     ('data.threads', -1),
     ('train.shard', 'some'),
+    ('train.remat_resolution', 8),
+    ('train.remat_resolution', -1),
     ('train.adam_beta2', 1.0),
     ('train.learning_rate', math.inf),
     ('train.r1_gamma', math.nan),
