@@ -37,7 +37,7 @@ def local_mesh() -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-  """The whole array on every device: parameters and everything small."""
+  """The whole array on every device: everything small, see also `Layout`."""
   return NamedSharding(mesh, PartitionSpec())
 
 

@@ -61,7 +61,7 @@ def cost_of(executable: jax.stages.Compiled, parts: int = 1) -> Cost:
   Args:
     executable: of the step.
     parts: in how many it takes a batch. The compiler counts what it does with
-      one of them; what is not repeated, as Adam's work, is little beside that.
+      one of them: this is too much by what is not repeated, as Adam's work.
 
   Raises:
     Failure: it says nothing, as of a platform that JAX has by a plug-in.
